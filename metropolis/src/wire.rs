@@ -12,7 +12,7 @@ mod headers;
 mod reply;
 
 pub use headers::{HeaderError, Headers};
-pub use reply::{NotStarted, Outcome, Reply, Success};
+pub use reply::{NotStarted, Reply, Success};
 
 /// Media type of the payload; absent when it is JSON.
 pub const CONTENT_TYPE: &str = "Content-Type";
@@ -37,7 +37,7 @@ pub const JSON: &str = "application/json";
 #[derive(Debug)]
 pub struct Envelope {
     /// Values of the subject's parameters, decoded.
-    pub parameters: Vec<(&'static str, String)>,
+    pub parameters: Vec<(String, String)>,
     /// The request's headers.
     pub headers: Headers,
     /// The input's document, or raw bytes.

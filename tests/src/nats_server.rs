@@ -1,6 +1,6 @@
 //! A real `nats-server`, one per test, on a port of its own choosing.
 //!
-//! The binary is found or fetched by [`binary`]; everything here is about one running server.
+//! The binary is found or fetched by the `binary` room; everything here is about one running server.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

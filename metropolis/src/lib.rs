@@ -1,1 +1,4 @@
 //! Skeleton.
+
+pub mod input;
+pub mod schema;

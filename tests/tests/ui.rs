@@ -1,0 +1,163 @@
+//! What the compiler says about mistakes, and that it says nothing about good code.
+//!
+//! `ui/<kind of mistake>/<what is wrong>.rs` must not compile, and its `.stderr` holds one error for its one mistake;
+//! `ui/pass` must compile without a warning. Texts change with the compiler: they are compared on the one that
+//! `ui/RUSTC` names, and any other is held to the number of errors. `METROPOLIS_UI_COUNT_ONLY=1` asks for that here;
+//! `TRYBUILD=overwrite` writes the texts anew.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs};
+
+use serde_json::Value;
+
+const UI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui");
+
+#[test]
+fn mistakes_are_explained() {
+    if is_compiler_of_the_snapshots() {
+        return trybuild::TestCases::new().compile_fail("tests/ui/[!p]*/*.rs");
+    }
+    let cases = mistakes();
+    let found = compile("mistakes", &cases);
+    for case in &cases {
+        let errors = found.count(case, "error");
+        assert_eq!(errors, case.errors_in_the_snapshot(), "{}\n{}", case.name, found.text(case));
+    }
+}
+
+#[test]
+fn one_mistake_is_one_error() {
+    for case in mistakes() {
+        let expected = if case.name.starts_with("two-mistakes") { 2 } else { 1 };
+        assert_eq!(case.errors_in_the_snapshot(), expected, "errors in the snapshot of {}", case.name);
+    }
+}
+
+#[test]
+fn good_code_compiles_in_silence() {
+    let cases = cases_in("pass");
+    let found = compile("pass", &cases);
+    for case in &cases {
+        assert_eq!(found.text(case), "", "{}", case.name);
+    }
+    assert!(found.is_success, "{}", found.log);
+}
+
+/// Whether texts may be compared. Says so where they are not.
+fn is_compiler_of_the_snapshots() -> bool {
+    let named = fs::read_to_string(Path::new(UI).join("RUSTC")).unwrap();
+    let output = run(Command::new(env::var_os("RUSTC").unwrap_or("rustc".into())).arg("--version"));
+    let version = String::from_utf8(output.stdout).unwrap();
+    let is_same = version.starts_with(named.trim()) && env::var_os("METROPOLIS_UI_COUNT_ONLY").is_none();
+    if !is_same {
+        eprintln!("the texts were taken with {}, not compared; errors are counted", named.trim());
+    }
+    is_same
+}
+
+/// One file of `ui`, called `<folder>--<what is wrong>`.
+struct Case {
+    name: String,
+    path: PathBuf,
+}
+
+impl Case {
+    fn errors_in_the_snapshot(&self) -> usize {
+        let path = self.path.with_extension("stderr");
+        let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
+        text.lines().filter(|line| line.starts_with("error:") || line.starts_with("error[")).count()
+    }
+}
+
+fn mistakes() -> Vec<Case> {
+    let folders = fs::read_dir(UI).unwrap().map(|entry| entry.unwrap());
+    let folders = folders.filter(|folder| folder.path().is_dir() && folder.file_name() != "pass");
+    folders.flat_map(|folder| cases_in(folder.file_name().to_str().unwrap())).collect()
+}
+
+fn cases_in(folder: &str) -> Vec<Case> {
+    let files = fs::read_dir(Path::new(UI).join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    sources
+        .map(|path| Case {
+            name: format!("{folder}--{}", path.file_stem().unwrap().to_str().unwrap()),
+            path,
+        })
+        .collect()
+}
+
+/// What the compiler said, by case.
+struct Found {
+    by_case: BTreeMap<String, Vec<Value>>,
+    is_success: bool,
+    log: String,
+}
+
+impl Found {
+    fn messages(&self, case: &Case) -> impl Iterator<Item = &Value> {
+        self.by_case.get(&case.name).into_iter().flatten()
+    }
+
+    fn count(&self, case: &Case, level: &str) -> usize {
+        self.messages(case).filter(|message| message["level"] == level).count()
+    }
+
+    fn text(&self, case: &Case) -> String {
+        self.messages(case).filter_map(|message| message["rendered"].as_str()).collect()
+    }
+}
+
+/// Checks all cases in one package of their own, one program each.
+fn compile(package: &str, cases: &[Case]) -> Found {
+    let room = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ui").join(package);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    fs::create_dir_all(&room).unwrap();
+    fs::write(room.join("Cargo.toml"), manifest(package, workspace, cases)).unwrap();
+    fs::copy(workspace.join("Cargo.lock"), room.join("Cargo.lock")).unwrap();
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args(["check", "--offline", "--quiet", "--keep-going", "--bins", "--message-format=json"]);
+    cargo.current_dir(&room).env("CARGO_TARGET_DIR", room.with_file_name("target"));
+    read(&run(cargo.env_remove("RUSTFLAGS").env_remove("RUSTC_BOOTSTRAP")))
+}
+
+fn manifest(package: &str, workspace: &Path, cases: &[Case]) -> String {
+    let mut manifest = format!(
+        r#"
+[package]
+name = "ui-{package}"
+edition = "2024"
+[workspace]
+[dependencies]
+metropolis.path = {:?}
+schemars = "1"
+serde = {{ version = "1", features = ["derive"] }}
+thiserror = "2"
+"#,
+        workspace.join("metropolis")
+    );
+    for case in cases {
+        manifest += &format!("[[bin]]\nname = {:?}\npath = {:?}\n", case.name, case.path);
+    }
+    manifest
+}
+
+fn read(output: &Output) -> Found {
+    let mut by_case = BTreeMap::<String, Vec<Value>>::new();
+    let lines = output.stdout.split(|byte| *byte == b'\n');
+    for event in lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()) {
+        let message = &event["message"];
+        let is_summary = message["spans"].as_array().is_none_or(Vec::is_empty);
+        if let Some(name) = event["target"]["name"].as_str().filter(|_| event["reason"] == "compiler-message" && !is_summary) {
+            by_case.entry(name.to_owned()).or_default().push(message.clone());
+        }
+    }
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    Found { by_case, is_success: output.status.success(), log }
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}

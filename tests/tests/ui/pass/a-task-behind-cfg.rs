@@ -1,0 +1,25 @@
+#![deny(warnings)]
+
+#[cfg(any())]
+#[metropolis::task(subject = "foo.bar")]
+async fn before(text: Nothing) -> Nothing {
+    text
+}
+
+#[metropolis::task(subject = "foo.bar")]
+#[cfg(any())]
+async fn after(text: Nothing) -> Nothing {
+    text
+}
+
+#[metropolis::task(subject = "foo.bar")]
+#[cfg_attr(all(), doc = "Documented.", must_use)]
+#[cfg_attr(any(), deprecated)]
+async fn both(text: String) -> String {
+    text
+}
+
+fn main() {
+    assert_eq!(<both as metropolis::Task>::META.docs, "Documented.");
+    assert!(!<both as metropolis::Task>::META.deprecated);
+}

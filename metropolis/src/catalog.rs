@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::input::Shape;
@@ -93,7 +94,12 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline)?;
-        let width = self.tasks.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let width = self
+            .tasks
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or(0);
         for (name, origin) in &self.tasks {
             write!(f, "\n  {name:width$}  {origin}")?;
         }
@@ -142,7 +148,10 @@ impl Catalog {
     /// With every invalid spec and every conflict.
     pub fn of(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let mut entries: Vec<Entry> = specs.into_iter().filter_map(|spec| entry(spec, &mut problems)).collect();
+        let mut entries: Vec<Entry> = specs
+            .into_iter()
+            .filter_map(|spec| entry(spec, &mut problems))
+            .collect();
         // The order of the linker's collection is undefined; messages and tables must not depend on it.
         entries.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
         problems.extend(subject_conflicts(&entries));
@@ -174,24 +183,34 @@ fn sort_key(entry: &Entry) -> (&str, &str, &str, u32) {
 /// Reads one spec, noting everything that is wrong with it; a spec made by hand can be wrong in any field.
 fn entry(spec: TaskSpec, problems: &mut Vec<Problem>) -> Option<Entry> {
     let meta = &spec.meta;
-    let mut note = |what: String| problems.push(Problem::new(format!("the task `{}` is wrong: {what}", meta.name)).at(meta));
-    let pattern = Pattern::parse(meta.subject).map_err(|error| note(error.to_string())).ok();
-    let queue = Queue::parse(meta.queue).map_err(|error| note(error.to_string())).ok();
-    let route = pattern.as_ref().and_then(|pattern| match route_of(meta, pattern) {
-        Ok(route) => Some(route),
-        Err(error) => {
-            note(error);
-            None
-        }
-    });
+    let mut note = |what: String| {
+        problems.push(Problem::new(format!("the task `{}` is wrong: {what}", meta.name)).at(meta))
+    };
+    let pattern = Pattern::parse(meta.subject)
+        .map_err(|error| note(error.to_string()))
+        .ok();
+    let queue = Queue::parse(meta.queue)
+        .map_err(|error| note(error.to_string()))
+        .ok();
+    let route = pattern
+        .as_ref()
+        .and_then(|pattern| match route_of(meta, pattern) {
+            Ok(route) => Some(route),
+            Err(error) => {
+                note(error);
+                None
+            }
+        });
     for limit in limits(meta) {
         note(limit);
     }
     let (pattern, queue, route) = (pattern?, queue?, route?);
-    let input = (spec.input)(&mut schema::input_generator());
-    let output = (spec.output)(&mut schema::output_generator());
-    let input = input.map(schema::document);
-    let shape = input.as_ref().map_or_else(Shape::raw, Shape::of);
+    let input = document(spec.input, schema::input_generator());
+    let output = document(spec.output, schema::output_generator());
+    let shape = Shape::of(input.as_ref().unwrap_or(&Value::Bool(true)));
+    if let Some(defect) = shape.defect() {
+        note(format!("the schema of its input is broken: {defect}"));
+    }
     for name in missing_properties(&pattern, route.as_ref(), &shape) {
         note(format!("`{{{name}}}` is no property of its input"));
     }
@@ -200,16 +219,26 @@ fn entry(spec: TaskSpec, problems: &mut Vec<Problem>) -> Option<Entry> {
         pattern,
         queue,
         route,
-        output: output.map(schema::document),
+        output,
         shape: Arc::new(shape),
         input,
     })
 }
 
+fn document(
+    of: fn(&mut SchemaGenerator) -> Option<Schema>,
+    mut generator: SchemaGenerator,
+) -> Option<Value> {
+    let schema = of(&mut generator)?;
+    Some(schema::document(schema, &mut generator))
+}
+
 fn route_of(meta: &TaskMeta, pattern: &Pattern) -> Result<Option<Route>, String> {
     match meta.http {
         Some("none") => Ok(None),
-        Some(text) => Route::parse(text).map(Some).map_err(|error| error.to_string()),
+        Some(text) => Route::parse(text)
+            .map(Some)
+            .map_err(|error| error.to_string()),
         None => Ok(Some(Route::derive(pattern))),
     }
 }
@@ -218,7 +247,10 @@ fn route_of(meta: &TaskMeta, pattern: &Pattern) -> Result<Option<Route>, String>
 fn limits(meta: &TaskMeta) -> impl Iterator<Item = String> {
     let status = meta.status.filter(|status| !(200..=299).contains(status));
     let status = status.map(|status| format!("its status {status} is not 200 to 299"));
-    let timeout = meta.timeout.is_zero().then(|| "its timeout is zero".to_owned());
+    let timeout = meta
+        .timeout
+        .is_zero()
+        .then(|| "its timeout is zero".to_owned());
     let concurrency = (meta.concurrency == 0).then(|| "its concurrency is zero".to_owned());
     let name = meta.name.is_empty().then(|| "it has no name".to_owned());
     [status, timeout, concurrency, name].into_iter().flatten()
@@ -239,12 +271,22 @@ fn missing_properties(pattern: &Pattern, route: Option<&Route>, shape: &Shape) -
 
 /// One request, one reply: two served tasks that one message can reach are a mistake, whatever their queues.
 fn subject_conflicts(entries: &[Entry]) -> Vec<Problem> {
-    let served: Vec<&Entry> = entries.iter().filter(|entry| entry.spec.is_served()).collect();
+    let served: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| entry.spec.is_served())
+        .collect();
     let mut problems = BTreeMap::new();
     for (at, entry) in served.iter().enumerate() {
-        let rivals: Vec<&&Entry> = served[..at].iter().filter(|rival| rival.pattern.overlaps(&entry.pattern)).collect();
-        let Some(first) = rivals.first() else { continue };
-        let problem = problems.entry(first.meta().subject).or_insert_with(|| overlap(first));
+        let rivals: Vec<&&Entry> = served[..at]
+            .iter()
+            .filter(|rival| rival.pattern.overlaps(&entry.pattern))
+            .collect();
+        let Some(first) = rivals.first() else {
+            continue;
+        };
+        let problem = problems
+            .entry(first.meta().subject)
+            .or_insert_with(|| overlap(first));
         *problem = problem.clone().at(entry.meta());
     }
     problems.into_values().map(counted).collect()
@@ -274,16 +316,26 @@ fn route_conflicts(entries: &[Entry]) -> Vec<Problem> {
 }
 
 fn route_conflict(rivals: &[&Entry]) -> Problem {
-    let route = rivals[0].route.as_ref().map(Route::to_string).unwrap_or_default();
+    let route = rivals[0]
+        .route
+        .as_ref()
+        .map(Route::to_string)
+        .unwrap_or_default();
     let problem = Problem::new(format!("tasks have the route `{route}`"));
-    let problem = rivals.iter().fold(problem, |problem, rival| problem.at(rival.meta()));
-    counted(problem).help("give one of them a route of its own: `http = \"METHOD /path\"`, or `http = \"none\"`")
+    let problem = rivals
+        .iter()
+        .fold(problem, |problem, rival| problem.at(rival.meta()));
+    counted(problem).help(
+        "give one of them a route of its own: `http = \"METHOD /path\"`, or `http = \"none\"`",
+    )
 }
 
 /// A declaration of a task that is served here adds nothing; of two declarations of one task the first stays.
 fn without_shadowed_declarations(entries: Vec<Entry>) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
-    let (served, declared): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.spec.is_served());
+    let (served, declared): (Vec<_>, Vec<_>) = entries
+        .into_iter()
+        .partition(|entry| entry.spec.is_served());
     for entry in served.into_iter().chain(declared) {
         if entry.spec.is_served() || kept.iter().all(|other| other.pattern != entry.pattern) {
             kept.push(entry);

@@ -76,7 +76,11 @@ impl CallError {
     pub fn is_not_started(&self) -> bool {
         matches!(
             self,
-            Self::NoWorker(_) | Self::Busy { .. } | Self::NotSent(_) | Self::BadInput(_) | Self::Expired
+            Self::NoWorker(_)
+                | Self::Busy { .. }
+                | Self::NotSent(_)
+                | Self::BadInput(_)
+                | Self::Expired
         )
     }
 
@@ -145,7 +149,10 @@ impl Client {
     ///
     /// # Errors
     /// When the message was not accepted for sending.
-    pub fn publish<T: Task>(&self, input: &T::Input) -> impl Future<Output = Result<(), CallError>> + Send + 'static
+    pub fn publish<T: Task>(
+        &self,
+        input: &T::Input,
+    ) -> impl Future<Output = Result<(), CallError>> + Send + 'static
     where
         T::Input: CallInput,
     {
@@ -168,14 +175,21 @@ impl Context {
         T::Input: CallInput,
         ValueOf<T>: CallValue,
     {
-        Call::new(self.bus().clone(), input, T::META.timeout.min(self.remaining()))
+        Call::new(
+            self.bus().clone(),
+            input,
+            T::META.timeout.min(self.remaining()),
+        )
     }
 
     /// Sends another task its input and wants no reply.
     ///
     /// # Errors
     /// When the message was not accepted for sending.
-    pub fn publish<T: Task>(&self, input: &T::Input) -> impl Future<Output = Result<(), CallError>> + Send + 'static
+    pub fn publish<T: Task>(
+        &self,
+        input: &T::Input,
+    ) -> impl Future<Output = Result<(), CallError>> + Send + 'static
     where
         T::Input: CallInput,
     {
@@ -217,7 +231,10 @@ impl<T: Task> Call<T> {
 
 impl<T: Task> fmt::Debug for Call<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("task", &T::META.name).field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("task", &T::META.name)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 
@@ -243,7 +260,9 @@ where
 /// Tells the worker how long its caller waits; sent only when that is less than the task's own timeout.
 pub fn limit(headers: &mut Headers, timeout: Duration) {
     let timeout_ms = timeout.as_millis().to_string();
-    headers.append(TIMEOUT_MS, timeout_ms).expect("a number is a good header value");
+    headers
+        .append(TIMEOUT_MS, timeout_ms)
+        .expect("a number is a good header value");
 }
 
 async fn send(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
@@ -251,7 +270,9 @@ async fn send(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Result<Succes
         return Err(CallError::Expired);
     }
     let subject = outgoing.subject.clone();
-    let answer = bus.request(outgoing, Instant::now() + timeout + GRACE).await;
+    let answer = bus
+        .request(outgoing, Instant::now() + timeout + GRACE)
+        .await;
     let incoming = answer.map_err(|error| CallError::of_request(error, &subject, timeout))?;
     match Reply::decode(incoming.headers, incoming.payload) {
         Reply::Success(success) => Ok(success),
@@ -263,10 +284,12 @@ async fn send(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Result<Succes
 
 async fn publish(bus: Bus, message: Result<Outgoing, CallError>) -> Result<(), CallError> {
     let deadline = Instant::now() + PUBLISH_TIMEOUT;
-    bus.publish(message?, deadline).await.map_err(|error| match error {
-        PublishError::NotConnected => CallError::NotSent(RequestError::NotConnected),
-        error => CallError::BadInput(error.to_string()),
-    })
+    bus.publish(message?, deadline)
+        .await
+        .map_err(|error| match error {
+            PublishError::NotConnected => CallError::NotSent(RequestError::NotConnected),
+            error => CallError::BadInput(error.to_string()),
+        })
 }
 
 /// The message of a call: properties that the subject's parameters name go into the subject, the rest into the payload.
@@ -280,7 +303,9 @@ where
     let payload = match input.encode().map_err(|error| bad(&error))? {
         Encoded::Json(json) => Bytes::from(json),
         Encoded::Raw(raw) => {
-            headers.append(CONTENT_TYPE, raw.media_type.clone()).map_err(|error| bad(&error))?;
+            headers
+                .append(CONTENT_TYPE, raw.media_type.clone())
+                .map_err(|error| bad(&error))?;
             raw.bytes.clone()
         }
     };
@@ -296,13 +321,21 @@ where
     })
 }
 
-fn split(pattern: &Pattern, payload: &[u8]) -> Result<(Subject, Bytes), Box<dyn std::error::Error>> {
+fn split(
+    pattern: &Pattern,
+    payload: &[u8],
+) -> Result<(Subject, Bytes), Box<dyn std::error::Error>> {
     let mut properties: Map<String, Value> = serde_json::from_slice(payload)?;
     let values: Vec<(&str, String)> = pattern
         .parameters()
         .filter_map(|name| Some((name, as_text(properties.remove(name)?)?)))
         .collect();
-    let subject = pattern.fill(|name| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()))?;
+    let subject = pattern.fill(|name| {
+        values
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
+    })?;
     Ok((subject, Bytes::from(serde_json::to_vec(&properties)?)))
 }
 

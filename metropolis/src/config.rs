@@ -91,7 +91,10 @@ impl Settings {
     /// When a value cannot be used; names every such variable.
     pub fn from_env() -> Result<Self, ConfigError> {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
         };
         Self::read(std::env::vars_os().filter_map(text))
     }
@@ -100,7 +103,9 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::from_env`].
-    pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    pub fn read(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         let mut settings = Self::default();
         let mut wrong = Vec::new();
         for (name, value) in variables {
@@ -113,15 +118,23 @@ impl Settings {
         }
         wrong.sort();
         settings.warnings.sort();
-        if wrong.is_empty() { Ok(settings) } else { Err(ConfigError(wrong)) }
+        if wrong.is_empty() {
+            Ok(settings)
+        } else {
+            Err(ConfigError(wrong))
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "METROPOLIS_NATS_URL" => self.nats_url = some(value),
-            "METROPOLIS_CONNECT_TIMEOUT" => self.connect_timeout = some(value).map(|text| duration(&text)).transpose()?,
+            "METROPOLIS_CONNECT_TIMEOUT" => {
+                self.connect_timeout = some(value).map(|text| duration(&text)).transpose()?
+            }
             "METROPOLIS_LISTEN" => self.listen = address(value)?,
-            "METROPOLIS_ADMIN_LISTEN" => self.admin_listen = some(value).map(|text| address(&text)).transpose()?,
+            "METROPOLIS_ADMIN_LISTEN" => {
+                self.admin_listen = some(value).map(|text| address(&text)).transpose()?
+            }
             "METROPOLIS_SERVICE" => self.service = some(value).map(service).transpose()?,
             "METROPOLIS_STOP_TIMEOUT" => self.stop_timeout = duration(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
@@ -138,15 +151,22 @@ fn some(value: &str) -> Option<String> {
 }
 
 fn list(value: &str) -> Vec<String> {
-    value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn address(value: &str) -> Result<SocketAddr, String> {
-    SocketAddr::from_str(value).map_err(|_| format!("`{value}` is no address and port, such as `{LISTEN_DEFAULT}`"))
+    SocketAddr::from_str(value)
+        .map_err(|_| format!("`{value}` is no address and port, such as `{LISTEN_DEFAULT}`"))
 }
 
 fn duration(value: &str) -> Result<Duration, String> {
-    humantime::parse_duration(value).map_err(|_| format!("`{value}` is no duration, such as `500ms`, `2s` or `1m`"))
+    humantime::parse_duration(value)
+        .map_err(|_| format!("`{value}` is no duration, such as `500ms`, `2s` or `1m`"))
 }
 
 fn service(value: String) -> Result<String, String> {
@@ -154,13 +174,19 @@ fn service(value: String) -> Result<String, String> {
     if value.bytes().all(good) {
         return Ok(value);
     }
-    Err(format!("`{value}` is no service name; use letters, digits, `-` and `_`"))
+    Err(format!(
+        "`{value}` is no service name; use letters, digits, `-` and `_`"
+    ))
 }
 
 fn unknown(name: &str) -> String {
-    let nearest = KNOWN.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
+    let nearest = KNOWN
+        .iter()
+        .max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
     match nearest {
-        Some(nearest) => format!("the variable {name} means nothing here; the nearest known one is {nearest}"),
+        Some(nearest) => {
+            format!("the variable {name} means nothing here; the nearest known one is {nearest}")
+        }
         None => format!("the variable {name} means nothing here"),
     }
 }
@@ -170,7 +196,11 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        Settings::read(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Settings::read(
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -192,7 +222,10 @@ mod tests {
         .expect("good values");
         assert_eq!(settings.connect_timeout, Some(Duration::from_secs(30)));
         assert_eq!(settings.listen.port(), 80);
-        assert_eq!(settings.admin_listen.map(|address| address.port()), Some(81));
+        assert_eq!(
+            settings.admin_listen.map(|address| address.port()),
+            Some(81)
+        );
         assert_eq!(settings.stop_timeout, Duration::from_secs(60));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.warnings.is_empty());
@@ -200,7 +233,11 @@ mod tests {
 
     #[test]
     fn all_malformed_values_are_reported_at_once() {
-        let error = read(&[("METROPOLIS_LISTEN", "8080"), ("METROPOLIS_STOP_TIMEOUT", "soon")]).expect_err("two mistakes");
+        let error = read(&[
+            ("METROPOLIS_LISTEN", "8080"),
+            ("METROPOLIS_STOP_TIMEOUT", "soon"),
+        ])
+        .expect_err("two mistakes");
         assert_eq!(
             error.to_string(),
             "METROPOLIS_LISTEN: `8080` is no address and port, such as `127.0.0.1:8080`\n\

@@ -49,6 +49,14 @@ pub(crate) struct Provisions {
     doubled: Vec<&'static str>,
 }
 
+impl fmt::Debug for Provisions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provisions")
+            .field("values", &self.values.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Provisions {
     pub(crate) fn new(bus: Bus) -> Self {
         Self {
@@ -116,7 +124,9 @@ impl Context {
     #[must_use]
     pub fn provide<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         let worker = Arc::get_mut(&mut self.worker);
-        worker.expect("a context of a running call provides nothing").add(value);
+        worker
+            .expect("a context of a running call provides nothing")
+            .add(value);
         self
     }
 
@@ -153,10 +163,19 @@ impl Context {
     ///
     /// # Errors
     /// When the name is none of [`REPLY_HEADERS`], or the value holds a control character.
-    pub fn set_reply_header(&self, name: &'static str, value: impl Into<String>) -> Result<(), ReplyHeaderError> {
-        let known = REPLY_HEADERS.iter().find(|known| known.eq_ignore_ascii_case(name));
+    pub fn set_reply_header(
+        &self,
+        name: &'static str,
+        value: impl Into<String>,
+    ) -> Result<(), ReplyHeaderError> {
+        let known = REPLY_HEADERS
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(name));
         let name = *known.ok_or_else(|| ReplyHeaderError::NotAllowed(name.to_owned()))?;
-        let mut headers = self.reply_headers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut headers = self
+            .reply_headers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         headers.remove(name);
         headers.append(name, value)?;
         Ok(())
@@ -179,14 +198,19 @@ impl Context {
     }
 
     pub(crate) fn take_reply_headers(&self) -> Headers {
-        let mut headers = self.reply_headers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut headers = self
+            .reply_headers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut headers)
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("remaining", &self.remaining()).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
     }
 }
 

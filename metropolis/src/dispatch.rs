@@ -39,7 +39,12 @@ impl Dispatch {
     pub(crate) fn new(entry: Entry, provisions: Arc<Provisions>) -> Option<Self> {
         let answer = entry.spec.answer?;
         let parameters = entry.pattern.parameters().next().is_some();
-        Some(Self { entry, parameters, answer, provisions })
+        Some(Self {
+            entry,
+            parameters,
+            answer,
+            provisions,
+        })
     }
 
     pub(crate) fn entry(&self) -> &Entry {
@@ -62,7 +67,11 @@ impl Dispatch {
         if deadline <= Instant::now() {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
-        let ctx = Context::new(Arc::clone(&self.provisions), envelope.headers.clone(), deadline);
+        let ctx = Context::new(
+            Arc::clone(&self.provisions),
+            envelope.headers.clone(),
+            deadline,
+        );
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
         Ok(Call { future, deadline })
     }
@@ -72,8 +81,12 @@ impl Dispatch {
             return Ok(Vec::new());
         }
         let values = self.entry.pattern.values(incoming.subject.as_str());
-        let values = values.map_err(|error| Reply::Fault(Fault::new(400, BAD_INPUT, error.to_string())))?;
-        Ok(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        let values =
+            values.map_err(|error| Reply::Fault(Fault::new(400, BAD_INPUT, error.to_string())))?;
+        Ok(values
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
     }
 
     /// The smaller of the task's timeout and what the caller still waits, counted from arrival.

@@ -53,7 +53,11 @@ impl Fault {
     /// A fault with a status of 400 to 599, a code for programs and a message for people.
     ///
     /// A status outside the range, and 407, which belongs to proxies, counts as 500.
-    pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+    pub fn new(
+        status: u16,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         Self(Box::new(Inner {
             status: checked_status(status),
             code: code.into(),
@@ -177,7 +181,9 @@ impl fmt::Debug for Inner {
 
 impl Error for Inner {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.as_ref().map(|cause| &**cause as &(dyn Error + 'static))
+        self.cause
+            .as_ref()
+            .map(|cause| &**cause as &(dyn Error + 'static))
     }
 }
 

@@ -65,7 +65,11 @@ impl fmt::Display for Listing {
             if at > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{:method$}  {:path$}  {:subject$}  {}", row[0], row[1], row[2], row[3])?;
+            write!(
+                f,
+                "{:method$}  {:path$}  {:subject$}  {}",
+                row[0], row[1], row[2], row[3]
+            )?;
         }
         Ok(())
     }

@@ -112,12 +112,17 @@ impl Route {
     /// Says what the text lacks.
     pub fn parse(text: &str) -> Result<Self, RouteError> {
         let wrong = |what: &str| RouteError(format!("the route \"{text}\" {what}"));
-        let (method, path) = text.split_once(' ').ok_or_else(|| wrong("must be a method, a space and a path"))?;
-        let method = Method::of(method).ok_or_else(|| wrong("must start with GET, POST, PUT, PATCH or DELETE"))?;
+        let (method, path) = text
+            .split_once(' ')
+            .ok_or_else(|| wrong("must be a method, a space and a path"))?;
+        let method = Method::of(method)
+            .ok_or_else(|| wrong("must start with GET, POST, PUT, PATCH or DELETE"))?;
         if path.len() > PATH_MAX {
             return Err(wrong("is too long"));
         }
-        let rest = path.strip_prefix('/').ok_or_else(|| wrong("must have a path that starts with `/`"))?;
+        let rest = path
+            .strip_prefix('/')
+            .ok_or_else(|| wrong("must have a path that starts with `/`"))?;
         let segments = parse_segments(rest).ok_or_else(|| {
             wrong("must have segments of `[A-Za-z0-9._~-]+` or `{name}`, one `/` between them and none at the end")
         })?;
@@ -156,12 +161,18 @@ impl Route {
             Segment::Literal(literal) => literal.as_str(),
             Segment::Parameter(_) => "{}",
         });
-        format!("{} /{}", self.method, segments.collect::<Vec<_>>().join("/"))
+        format!(
+            "{} /{}",
+            self.method,
+            segments.collect::<Vec<_>>().join("/")
+        )
     }
 
     fn doubled(&self) -> Option<&str> {
         let names: Vec<&str> = self.parameters().collect();
-        (1..names.len()).find(|&at| names[..at].contains(&names[at])).map(|at| names[at])
+        (1..names.len())
+            .find(|&at| names[..at].contains(&names[at]))
+            .map(|at| names[at])
     }
 }
 
@@ -228,7 +239,12 @@ mod tests {
 
     #[test]
     fn a_route_that_was_given_is_read_back_as_written() {
-        for text in ["GET /", "PUT /users/{id}/name", "POST /v1.0/a-b_c~d", "DELETE /{a}/{b}"] {
+        for text in [
+            "GET /",
+            "PUT /users/{id}/name",
+            "POST /v1.0/a-b_c~d",
+            "DELETE /{a}/{b}",
+        ] {
             assert_eq!(Route::parse(text).expect("a good route").to_string(), text);
         }
         for text in [

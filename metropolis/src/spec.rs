@@ -69,7 +69,10 @@ impl TaskSpec {
 
 impl fmt::Debug for TaskSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskSpec").field("meta", &self.meta).field("faults", &self.faults).finish_non_exhaustive()
+        f.debug_struct("TaskSpec")
+            .field("meta", &self.meta)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
     }
 }
 

@@ -160,12 +160,18 @@ pub trait Payload: Sized {
 impl<T: DeserializeOwned + JsonSchema> Payload for T {
     fn decode(shape: &Shape, envelope: &Envelope) -> Result<Self, InputError> {
         let parameters = envelope.parameters.iter();
-        let texts: Vec<Text<'_>> = parameters.map(|(name, value)| Text::new(name, value, Place::Subject)).collect();
+        let texts: Vec<Text<'_>> = parameters
+            .map(|(name, value)| Text {
+                name,
+                value,
+                place: Place::Subject,
+            })
+            .collect();
         input::decode(shape, &texts, &envelope.payload)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Some(generator.root_schema_for::<T>())
+        Some(generator.subschema_for::<T>())
     }
 }
 
@@ -232,7 +238,11 @@ pub trait ReplyValue {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + JsonSchema + 'static> ReplyValue for T {
     fn encode(self, headers: Headers) -> Result<Success, Fault> {
-        let payload = if Self::is_nothing() { Vec::new() } else { serde_json::to_vec(&self)? };
+        let payload = if Self::is_nothing() {
+            Vec::new()
+        } else {
+            serde_json::to_vec(&self)?
+        };
         Ok(Success {
             headers,
             payload: Bytes::from(payload),
@@ -240,7 +250,7 @@ impl<T: Serialize + JsonSchema + 'static> ReplyValue for T {
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
-        Some(generator.root_schema_for::<T>())
+        Some(generator.subschema_for::<T>())
     }
 
     fn is_nothing() -> bool {
@@ -313,7 +323,11 @@ pub trait CallValue: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> CallValue for T {
     fn decode(success: &Success) -> serde_json::Result<Self> {
-        let payload: &[u8] = if success.payload.is_empty() { b"null" } else { &success.payload };
+        let payload: &[u8] = if success.payload.is_empty() {
+            b"null"
+        } else {
+            &success.payload
+        };
         serde_json::from_slice(payload)
     }
 }
@@ -353,7 +367,11 @@ pub trait OrElse {
 impl<T: ?Sized> OrElse for KindOf<T> {}
 
 /// From envelope to reply: decode, run, encode. The one place where a task's types meet bytes.
-pub(crate) fn answer<T: Served>(shape: Arc<Shape>, ctx: Context, envelope: Envelope) -> BoxFuture<'static, Reply> {
+pub(crate) fn answer<T: Served>(
+    shape: Arc<Shape>,
+    ctx: Context,
+    envelope: Envelope,
+) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let input = match T::Input::decode(&shape, &envelope) {
             Ok(input) => input,
@@ -361,7 +379,9 @@ pub(crate) fn answer<T: Served>(shape: Arc<Shape>, ctx: Context, envelope: Envel
         };
         drop(envelope);
         match T::run(&ctx, input).await.split() {
-            Ok(value) => value.encode(ctx.take_reply_headers()).map_or_else(Reply::Fault, Reply::Success),
+            Ok(value) => value
+                .encode(ctx.take_reply_headers())
+                .map_or_else(Reply::Fault, Reply::Success),
             Err(error) => Reply::Fault(error.into_fault()),
         }
     })

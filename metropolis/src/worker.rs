@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::bus::{Bus, Drain, SubscribeError};
+use crate::bus::{Bus, SubscribeError};
 use crate::catalog::{Catalog, Entry, Problem, Problems};
 use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
@@ -100,7 +100,9 @@ impl Worker {
     /// Serves this task, and no other than those named so.
     #[must_use]
     pub fn serve<T: Served>(mut self) -> Self {
-        self.chosen.get_or_insert_default().push(TaskSpec::of::<T>());
+        self.chosen
+            .get_or_insert_default()
+            .push(TaskSpec::of::<T>());
         self
     }
 
@@ -158,18 +160,23 @@ impl Worker {
         self.check(&served)?;
         let patterns = served.iter().map(|entry| entry.pattern.clone()).collect();
         let (abort, aborted) = watch::channel(false);
+        let (leave, leaving) = watch::channel(None);
         let shared = Arc::new(Shared {
             bus: self.bus.clone(),
             instance: instance_id(),
             replies: ReplyRule::new(self.reply_prefixes, patterns)?,
+            leaving,
             aborted,
         });
         let provisions = Arc::new(self.provisions);
-        let dispatches = served.into_iter().filter_map(|entry| Dispatch::new(entry, Arc::clone(&provisions)));
+        let dispatches = served
+            .into_iter()
+            .filter_map(|entry| Dispatch::new(entry, Arc::clone(&provisions)));
         let mut running = RunningWorker {
             service,
             lanes: Vec::new(),
             loops: JoinSet::new(),
+            leave,
             abort,
             stop_timeout: self.stop_timeout,
             shared,
@@ -201,15 +208,19 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("service", &self.service).field("bus", &self.bus).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("service", &self.service)
+            .field("bus", &self.bus)
+            .finish_non_exhaustive()
     }
 }
 
 /// A worker that serves. Stop it with [`RunningWorker::stop`]; dropping it abandons what runs.
 pub struct RunningWorker {
     service: String,
-    lanes: Vec<(Arc<Lane>, Drain)>,
+    lanes: Vec<Arc<Lane>>,
     loops: JoinSet<()>,
+    leave: watch::Sender<Option<Instant>>,
     abort: watch::Sender<bool>,
     stop_timeout: Duration,
     shared: Arc<Shared>,
@@ -220,12 +231,15 @@ impl RunningWorker {
         let lane = Lane::new(dispatch, Arc::clone(&self.shared));
         let entry = lane.entry();
         let filter = entry.pattern.filter();
-        let subscription = self.shared.bus.subscribe(&filter, Some(&entry.queue), lane.capacity());
+        let subscription = self
+            .shared
+            .bus
+            .subscribe(&filter, Some(&entry.queue), lane.capacity());
         let subscription = subscription.await.map_err(|source| StartError::Subscribe {
             subject: entry.meta().subject.to_owned(),
             source,
         })?;
-        self.lanes.push((Arc::clone(&lane), subscription.drain_handle()));
+        self.lanes.push(Arc::clone(&lane));
         self.loops.spawn(lane.serve(subscription));
         Ok(())
     }
@@ -247,12 +261,16 @@ impl RunningWorker {
     /// What still runs when the time is up is answered with a 503 and dropped, so that nobody waits in vain.
     pub async fn stop(mut self) {
         let deadline = Instant::now() + self.stop_timeout;
-        tracing::info!(service = self.service, "the worker stops: it finishes what it has accepted");
-        for (_, drain) in &self.lanes {
-            drain.start();
-        }
+        tracing::info!(
+            service = self.service,
+            "the worker stops: it finishes what it has accepted"
+        );
+        let _ = self.leave.send(Some(deadline));
         if !self.idle_by(deadline).await {
-            tracing::warn!(service = self.service, "the stop timeout is over: running calls are answered with a 503");
+            tracing::warn!(
+                service = self.service,
+                "the stop timeout is over: running calls are answered with a 503"
+            );
             let _ = self.abort.send(true);
             self.idle_by(Instant::now() + LAST_WORDS).await;
         }
@@ -263,15 +281,21 @@ impl RunningWorker {
     async fn idle_by(&mut self, deadline: Instant) -> bool {
         let everything = async {
             while self.loops.join_next().await.is_some() {}
-            for (lane, _) in &self.lanes {
+            for lane in &self.lanes {
                 lane.idle().await;
             }
         };
-        tokio::time::timeout_at(deadline.into(), everything).await.is_ok()
+        tokio::time::timeout_at(deadline.into(), everything)
+            .await
+            .is_ok()
     }
 
     fn say_hello(&self) {
-        let bus = if self.shared.bus.is_embedded() { "the embedded bus" } else { "NATS" };
+        let bus = if self.shared.bus.is_embedded() {
+            "the embedded bus"
+        } else {
+            "NATS"
+        };
         tracing::info!(
             service = self.service,
             instance = &*self.shared.instance,
@@ -283,18 +307,23 @@ impl RunningWorker {
 
 impl fmt::Debug for RunningWorker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningWorker").field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("RunningWorker")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
     }
 }
 
 /// The service is the package that holds the tasks; of several, the one that holds the first.
 fn package(served: &[Entry]) -> String {
-    served.first().map(|entry| entry.meta().origin.package.to_owned()).unwrap_or_default()
+    served
+        .first()
+        .map(|entry| entry.meta().origin.package.to_owned())
+        .unwrap_or_default()
 }
 
 /// 22 random letters and digits, as long as NATS' own ids are.
 fn instance_id() -> Arc<str> {
-    crate::bus::random_token(22).into()
+    crate::bus::random_token().into()
 }
 
 fn alone() -> Problems {
@@ -312,14 +341,20 @@ fn no_tasks() -> Problem {
 }
 
 fn doubled(name: &str) -> Problem {
-    Problem::new(format!("two values of the type `{name}` are provided")).help("provide one; give the other a type of its own")
+    Problem::new(format!("two values of the type `{name}` are provided"))
+        .help("provide one; give the other a type of its own")
 }
 
 /// One problem per missing type, naming every task that needs it.
 fn missing(served: &[Entry], provisions: &Provisions) -> Vec<Problem> {
     let mut problems: Vec<(&str, Problem)> = Vec::new();
     for entry in served {
-        for need in entry.meta().needs.iter().filter(|need| !provisions.has(need.id)) {
+        for need in entry
+            .meta()
+            .needs
+            .iter()
+            .filter(|need| !provisions.has(need.id))
+        {
             let name = (need.name)();
             match problems.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, problem)) => *problem = problem.clone().at(entry.meta()),
@@ -331,5 +366,6 @@ fn missing(served: &[Entry], provisions: &Provisions) -> Vec<Problem> {
 }
 
 fn not_provided(name: &str) -> Problem {
-    Problem::new(format!("nothing provides `{name}`")).help("give the worker one: `.provide(value)`")
+    Problem::new(format!("nothing provides `{name}`"))
+        .help("give the worker one: `.provide(value)`")
 }

@@ -1,6 +1,9 @@
 //! A fault's fields as JSON, where its enum is `Serialize`, without the name of the variant around them.
 
-use serde::ser::{Impossible, Serialize, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleVariant};
+use serde::ser::{
+    Impossible, Serialize, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleVariant,
+};
 use serde_json::Value;
 use serde_json::value::Serializer as ToValue;
 
@@ -40,7 +43,11 @@ impl<S: SerializeStruct<Ok = Value, Error = Error>> SerializeStructVariant for F
     type Ok = Value;
     type Error = Error;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<()> {
         self.0.serialize_field(key, value)
     }
 
@@ -64,7 +71,9 @@ impl<S: SerializeTuple<Ok = Value, Error = Error>> SerializeTupleVariant for Fie
 
 /// What is no variant is no fault's field either; only structs and maps, which serde's tagged forms use, pass.
 fn unexpected<T>() -> Result<T> {
-    Err(serde::ser::Error::custom("a fault serialises as a variant or a struct"))
+    Err(serde::ser::Error::custom(
+        "a fault serialises as a variant or a struct",
+    ))
 }
 
 impl serde::Serializer for Untagged {
@@ -124,7 +133,11 @@ impl serde::Serializer for Untagged {
         value.serialize(self)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Value> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Value> {
         value.serialize(ToValue)
     }
 
@@ -204,7 +217,11 @@ impl serde::Serializer for Untagged {
         unexpected()
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct> {
         unexpected()
     }
 }

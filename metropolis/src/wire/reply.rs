@@ -6,7 +6,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CONTENT_TYPE, ERROR, ERROR_CODE, Headers, INSTANCE, NOT_STARTED, PROBLEM_JSON, RETRY_AFTER_MS, one_line};
+use super::{
+    CONTENT_TYPE, ERROR, ERROR_CODE, Headers, INSTANCE, NOT_STARTED, PROBLEM_JSON, RETRY_AFTER_MS,
+    one_line,
+};
 use crate::fault::Fault;
 
 /// The status of a fault whose sender gave none that counts.
@@ -93,7 +96,9 @@ impl Fault {
             detail: Some(self.message().to_owned()),
             data: self.data().cloned(),
         };
-        Bytes::from(serde_json::to_vec(&problem).expect("strings, numbers and values have a JSON form"))
+        Bytes::from(
+            serde_json::to_vec(&problem).expect("strings, numbers and values have a JSON form"),
+        )
     }
 }
 
@@ -103,7 +108,11 @@ impl NotStarted {
     pub fn as_fault(self) -> Fault {
         match self {
             Self::Busy { .. } => Fault::new(503, "busy", "every place of this worker is taken"),
-            Self::Expired => Fault::new(504, "expired", "the time was up before the request could start"),
+            Self::Expired => Fault::new(
+                504,
+                "expired",
+                "the time was up before the request could start",
+            ),
         }
     }
 }
@@ -122,7 +131,11 @@ fn encode_not_started(why: NotStarted, instance: &str) -> (Headers, Bytes) {
     match why {
         NotStarted::Busy { retry_after } => {
             set(&mut headers, NOT_STARTED, "busy");
-            set(&mut headers, RETRY_AFTER_MS, &retry_after.as_millis().to_string());
+            set(
+                &mut headers,
+                RETRY_AFTER_MS,
+                &retry_after.as_millis().to_string(),
+            );
         }
         NotStarted::Expired => set(&mut headers, NOT_STARTED, "expired"),
     }
@@ -131,7 +144,9 @@ fn encode_not_started(why: NotStarted, instance: &str) -> (Headers, Bytes) {
 
 /// For names and values of our own making, which hold nothing a header may not.
 fn set(headers: &mut Headers, name: &'static str, value: &str) {
-    headers.append(name, value).expect("our own header lines are printable");
+    headers
+        .append(name, value)
+        .expect("our own header lines are printable");
 }
 
 fn decode_not_started(headers: &Headers) -> Option<NotStarted> {

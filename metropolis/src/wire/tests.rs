@@ -10,7 +10,10 @@ fn a_header_cannot_end_its_line() {
         assert!(headers.append("name", value).is_err(), "{value:?}");
     }
     for name in ["", "a b", "a:b", "ä", "a\r\n"] {
-        assert!(headers.append(name.to_owned(), "value").is_err(), "{name:?}");
+        assert!(
+            headers.append(name.to_owned(), "value").is_err(),
+            "{name:?}"
+        );
     }
     assert!(headers.is_empty());
 }
@@ -23,7 +26,10 @@ fn header_names_are_found_in_any_case_and_keep_their_values_in_order() {
     }
     assert_eq!(headers.values("x-a").collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!(headers.get("OTHER"), Some(""));
-    assert_eq!(headers.wire_len(), "NATS/1.0\r\nX-a: 1\r\nx-A: 2\r\nother: \r\n\r\n".len());
+    assert_eq!(
+        headers.wire_len(),
+        "NATS/1.0\r\nX-a: 1\r\nx-A: 2\r\nother: \r\n\r\n".len()
+    );
     assert_eq!(Headers::new().wire_len(), 0);
 }
 
@@ -37,7 +43,10 @@ fn a_fault_comes_back_with_its_public_half_alone() {
     let Reply::Fault(read) = Reply::decode(headers, payload) else {
         panic!("a fault stays one");
     };
-    assert_eq!((read.status(), read.code(), read.message()), (404, "user_not_found", "no user 5"));
+    assert_eq!(
+        (read.status(), read.code(), read.message()),
+        (404, "user_not_found", "no user 5")
+    );
     assert_eq!(read.data(), Some(&json!({"id": 5})));
     assert!(read.cause().is_none());
 }
@@ -50,7 +59,11 @@ fn a_message_of_several_lines_becomes_one_clean_header() {
     let Reply::Fault(read) = Reply::decode(headers, payload) else {
         panic!("a fault stays one");
     };
-    assert_eq!(read.message(), "one\r\ntwo\u{7f}\tü", "the body keeps the whole text");
+    assert_eq!(
+        read.message(),
+        "one\r\ntwo\u{7f}\tü",
+        "the body keeps the whole text"
+    );
 }
 
 #[test]
@@ -70,10 +83,17 @@ fn what_did_not_start_says_so_in_a_header_alone() {
 
 #[test]
 fn no_reply_of_a_hostile_worker_fails_to_be_read() {
-    for (code, body) in [("abc", ""), ("0", "{}"), ("99999", "[1]"), ("404", "{\"status\":\"x\"}"), ("", "\u{0}")] {
+    for (code, body) in [
+        ("abc", ""),
+        ("0", "{}"),
+        ("99999", "[1]"),
+        ("404", "{\"status\":\"x\"}"),
+        ("", "\u{0}"),
+    ] {
         let mut headers = Headers::new();
         headers.append(ERROR_CODE, code).expect("printable");
-        let Reply::Fault(fault) = Reply::decode(headers, Bytes::from_static(body.as_bytes())) else {
+        let Reply::Fault(fault) = Reply::decode(headers, Bytes::from_static(body.as_bytes()))
+        else {
             panic!("an error code makes a fault");
         };
         assert!((400..=599).contains(&fault.status()), "{code}");

@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) bus: Bus,
     pub(crate) instance: Arc<str>,
     pub(crate) replies: ReplyRule,
+    /// When the worker stops: the time by which every subscription has to have ended.
+    pub(crate) leaving: watch::Receiver<Option<Instant>>,
     /// True once running calls must end.
     pub(crate) aborted: watch::Receiver<bool>,
 }
@@ -108,7 +110,8 @@ impl Lane {
 
     /// Takes messages until the subscription ends.
     pub(crate) async fn serve(self: Arc<Self>, mut subscription: Subscription) {
-        while let Some(incoming) = subscription.next().await {
+        let mut leaving = self.shared.leaving.clone();
+        while let Some(incoming) = next(&mut subscription, &mut leaving).await {
             if !self.shared.replies.admits(&incoming) {
                 continue;
             }
@@ -116,7 +119,9 @@ impl Lane {
                 Admission::Runs(incoming) => self.run_in_place(incoming).await,
                 Admission::Waits => {}
                 Admission::Busy(incoming) => {
-                    let busy = NotStarted::Busy { retry_after: RETRY_AFTER };
+                    let busy = NotStarted::Busy {
+                        retry_after: RETRY_AFTER,
+                    };
                     self.reply(incoming.reply, Reply::NotStarted(busy)).await;
                 }
             }
@@ -260,7 +265,9 @@ impl Lane {
         if self.pace.is_slow() && !is_slow_lane() && slow_lane().is_some() {
             return Poll::Ready(None);
         }
-        self.pace.measure(|| call.future.as_mut().poll(cx)).map(Some)
+        self.pace
+            .measure(|| call.future.as_mut().poll(cx))
+            .map(Some)
     }
 
     /// A blocking call cannot be dropped. It is answered when its time is up, but keeps its place as long as its thread.
@@ -297,7 +304,10 @@ impl Lane {
     fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Reply::Fault(Fault::internal(format!("panicked: {}", text.unwrap_or("with no text"))))
+        Reply::Fault(Fault::internal(format!(
+            "panicked: {}",
+            text.unwrap_or("with no text")
+        )))
     }
 
     /// Sends the one terminal reply of a request, and logs what its caller is not told.
@@ -305,8 +315,18 @@ impl Lane {
         self.log(&reply, to.is_some());
         let Some(to) = to else { return };
         let (headers, payload) = self.fitting(reply);
-        let outgoing = Outgoing { subject: to, reply: None, headers, payload };
-        if let Err(error) = self.shared.bus.publish(outgoing, Instant::now() + REPLY_TIMEOUT).await {
+        let outgoing = Outgoing {
+            subject: to,
+            reply: None,
+            headers,
+            payload,
+        };
+        if let Err(error) = self
+            .shared
+            .bus
+            .publish(outgoing, Instant::now() + REPLY_TIMEOUT)
+            .await
+        {
             tracing::error!(task = self.entry().meta().name, %error, "a reply was lost");
         }
     }
@@ -319,8 +339,17 @@ impl Lane {
         if size <= max {
             return (headers, payload);
         }
-        tracing::error!(task = self.entry().meta().name, size, max, "a reply is larger than the bus takes");
-        let fault = Fault::new(500, "reply_too_large", "the reply is larger than the bus takes");
+        tracing::error!(
+            task = self.entry().meta().name,
+            size,
+            max,
+            "a reply is larger than the bus takes"
+        );
+        let fault = Fault::new(
+            500,
+            "reply_too_large",
+            "the reply is larger than the bus takes",
+        );
         Reply::Fault(fault).encode(&self.shared.instance)
     }
 
@@ -330,8 +359,37 @@ impl Lane {
         if let Some(cause) = fault.cause().filter(|_| fault.status() >= 500) {
             tracing::error!(task, code, cause = %Chain(cause), "a call failed");
         } else if !is_awaited {
-            tracing::warn!(task, code, message = fault.message(), "a call that nobody waits for failed");
+            tracing::warn!(
+                task,
+                code,
+                message = fault.message(),
+                "a call that nobody waits for failed"
+            );
         }
+    }
+}
+
+/// The next message. When the worker stops, the subscription is left, and this goes on until nothing is in it any more.
+async fn next(
+    subscription: &mut Subscription,
+    leaving: &mut watch::Receiver<Option<Instant>>,
+) -> Option<Incoming> {
+    loop {
+        // Asked before every message: a subscription that is never empty must hear of the stop as well.
+        if leaving.has_changed().unwrap_or_default() {
+            leave(subscription, leaving);
+        }
+        tokio::select! {
+            biased;
+            incoming = subscription.next() => return incoming,
+            Ok(()) = leaving.changed() => leave(subscription, leaving),
+        }
+    }
+}
+
+fn leave(subscription: &mut Subscription, leaving: &mut watch::Receiver<Option<Instant>>) {
+    if let Some(deadline) = *leaving.borrow_and_update() {
+        subscription.drain(deadline);
     }
 }
 
@@ -355,9 +413,17 @@ fn slow_lane_for(pace: &Pace) -> Option<&'static Handle> {
 }
 
 fn timed_out() -> Reply {
-    Reply::Fault(Fault::new(504, "timed_out", "the task did not answer in time"))
+    Reply::Fault(Fault::new(
+        504,
+        "timed_out",
+        "the task did not answer in time",
+    ))
 }
 
 fn stopped() -> Reply {
-    Reply::Fault(Fault::new(503, "stopped", "the worker stopped before the task had answered"))
+    Reply::Fault(Fault::new(
+        503,
+        "stopped",
+        "the worker stopped before the task had answered",
+    ))
 }

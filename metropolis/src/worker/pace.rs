@@ -43,7 +43,8 @@ impl Pace {
         if took > LONG_POLL {
             self.quick_polls.store(0, Ordering::Relaxed);
             self.slow.store(true, Ordering::Relaxed);
-        } else if self.is_slow() && self.quick_polls.fetch_add(1, Ordering::Relaxed) >= QUICK_POLLS {
+        } else if self.is_slow() && self.quick_polls.fetch_add(1, Ordering::Relaxed) >= QUICK_POLLS
+        {
             self.slow.store(false, Ordering::Relaxed);
         }
     }
@@ -68,7 +69,9 @@ fn start() -> Option<Runtime> {
         .on_thread_start(|| IS_SLOW_LANE.set(true))
         .enable_all()
         .build();
-    runtime.inspect_err(|error| tracing::warn!(%error, "no threads for slow tasks")).ok()
+    runtime
+        .inspect_err(|error| tracing::warn!(%error, "no threads for slow tasks"))
+        .ok()
 }
 
 #[cfg(test)]

@@ -21,15 +21,27 @@ impl ReplyRule {
     /// # Errors
     /// When a prefix would let a request make the worker write to NATS' own subjects, or to ours.
     pub(crate) fn new(prefixes: Vec<String>, tasks: Vec<Pattern>) -> Result<Self, Problems> {
-        let bad = prefixes.iter().filter(|prefix| prefix.is_empty() || is_reserved(first_token(prefix)));
-        let problems = bad.map(|prefix| Problem::new(format!("the reply prefix \"{prefix}\" is reserved or empty")));
+        let bad = prefixes
+            .iter()
+            .filter(|prefix| prefix.is_empty() || is_reserved(first_token(prefix)));
+        let problems = bad.map(|prefix| {
+            Problem::new(format!(
+                "the reply prefix \"{prefix}\" is reserved or empty"
+            ))
+        });
         Problems(problems.collect()).check()?;
-        Ok(Self { prefixes, tasks, refused: AtomicU64::new(0) })
+        Ok(Self {
+            prefixes,
+            tasks,
+            refused: AtomicU64::new(0),
+        })
     }
 
     /// Whether a message may be run. One that wants its reply in a forbidden place is counted and logged instead.
     pub(crate) fn admits(&self, incoming: &Incoming) -> bool {
-        let Some(reply) = &incoming.reply else { return true };
+        let Some(reply) = &incoming.reply else {
+            return true;
+        };
         let allowed = self.allows(reply);
         if !allowed {
             self.refuse(incoming, reply);
@@ -43,7 +55,9 @@ impl ReplyRule {
             return true;
         }
         let configured = self.prefixes.iter().any(|prefix| text.starts_with(prefix));
-        configured && !is_reserved(first_token(text)) && !self.tasks.iter().any(|task| task.matches(text))
+        configured
+            && !is_reserved(first_token(text))
+            && !self.tasks.iter().any(|task| task.matches(text))
     }
 
     /// Logs at 1, 2, 4, 8 … refusals: somebody who can send these can send many.
@@ -65,17 +79,28 @@ mod tests {
 
     fn rule(prefixes: &[&str]) -> Result<ReplyRule, Problems> {
         let tasks = vec![Pattern::parse("replies.{id}.get").expect("a good subject")];
-        ReplyRule::new(prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(), tasks)
+        ReplyRule::new(
+            prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
+            tasks,
+        )
     }
 
     #[test]
     fn replies_go_to_inboxes_and_configured_prefixes_alone() {
         let rule = rule(&["replies."]).expect("a good prefix");
-        let allows = |reply: &str| rule.allows(&Subject::parse(reply.to_owned()).expect("a good subject"));
+        let allows =
+            |reply: &str| rule.allows(&Subject::parse(reply.to_owned()).expect("a good subject"));
         for reply in ["_INBOX.a.b", "_INBOX_gateway.a.b", "_R_.a", "replies.a"] {
             assert!(allows(reply), "{reply}");
         }
-        for reply in ["$JS.API.X", "$SRV.PING", "metropolis.leave.a", "users.5.get", "replies.5.get", "other"] {
+        for reply in [
+            "$JS.API.X",
+            "$SRV.PING",
+            "metropolis.leave.a",
+            "users.5.get",
+            "replies.5.get",
+            "other",
+        ] {
             assert!(!allows(reply), "{reply}");
         }
     }

@@ -77,18 +77,18 @@ pub(crate) fn task(task: &Task, attrs: &[Attribute], vis: &Visibility) -> TokenS
     }
 }
 
+/// The struct is call-site: lints that look at whole items, as for a missing `Debug`, take it for the user's otherwise.
 fn marker(name: &Ident, vis: &Visibility, attrs: &Attrs<'_>) -> TokenStream {
     let doc = format!(
         " The task `{}`, as callers name it: `client.call::<{name}>(&input)`.",
         name.unraw()
     );
     let kept = &attrs.kept;
-    let marker = quote_spanned!(name.span()=> struct #name {});
     quote! {
         #[doc = #doc]
         #(#kept)*
         #[allow(non_camel_case_types)]
-        #vis #marker
+        #vis struct #name {}
     }
 }
 

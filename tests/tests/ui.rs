@@ -24,15 +24,30 @@ fn mistakes_are_explained() {
     let found = compile("mistakes", &cases);
     for case in &cases {
         let errors = found.count(case, "error");
-        assert_eq!(errors, case.errors_in_the_snapshot(), "{}\n{}", case.name, found.text(case));
+        assert_eq!(
+            errors,
+            case.errors_in_the_snapshot(),
+            "{}\n{}",
+            case.name,
+            found.text(case)
+        );
     }
 }
 
 #[test]
 fn one_mistake_is_one_error() {
     for case in mistakes() {
-        let expected = if case.name.starts_with("two-mistakes") { 2 } else { 1 };
-        assert_eq!(case.errors_in_the_snapshot(), expected, "errors in the snapshot of {}", case.name);
+        let expected = if case.name.starts_with("two-mistakes") {
+            2
+        } else {
+            1
+        };
+        assert_eq!(
+            case.errors_in_the_snapshot(),
+            expected,
+            "errors in the snapshot of {}",
+            case.name
+        );
     }
 }
 
@@ -40,9 +55,8 @@ fn one_mistake_is_one_error() {
 fn good_code_compiles_in_silence() {
     let cases = cases_in("pass");
     let found = compile("pass", &cases);
-    for case in &cases {
-        assert_eq!(found.text(case), "", "{}", case.name);
-    }
+    let said: String = cases.iter().map(|case| found.text(case)).collect();
+    assert!(said.is_empty(), "{said}");
     assert!(found.is_success, "{}", found.log);
 }
 
@@ -51,9 +65,13 @@ fn is_compiler_of_the_snapshots() -> bool {
     let named = fs::read_to_string(Path::new(UI).join("RUSTC")).unwrap();
     let output = run(Command::new(env::var_os("RUSTC").unwrap_or("rustc".into())).arg("--version"));
     let version = String::from_utf8(output.stdout).unwrap();
-    let is_same = version.starts_with(named.trim()) && env::var_os("METROPOLIS_UI_COUNT_ONLY").is_none();
+    let is_same =
+        version.starts_with(named.trim()) && env::var_os("METROPOLIS_UI_COUNT_ONLY").is_none();
     if !is_same {
-        eprintln!("the texts were taken with {}, not compared; errors are counted", named.trim());
+        eprintln!(
+            "the texts were taken with {}, not compared; errors are counted",
+            named.trim()
+        );
     }
     is_same
 }
@@ -67,19 +85,26 @@ struct Case {
 impl Case {
     fn errors_in_the_snapshot(&self) -> usize {
         let path = self.path.with_extension("stderr");
-        let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
-        text.lines().filter(|line| line.starts_with("error:") || line.starts_with("error[")).count()
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
+        text.lines()
+            .filter(|line| line.starts_with("error:") || line.starts_with("error["))
+            .count()
     }
 }
 
 fn mistakes() -> Vec<Case> {
     let folders = fs::read_dir(UI).unwrap().map(|entry| entry.unwrap());
     let folders = folders.filter(|folder| folder.path().is_dir() && folder.file_name() != "pass");
-    folders.flat_map(|folder| cases_in(folder.file_name().to_str().unwrap())).collect()
+    folders
+        .flat_map(|folder| cases_in(folder.file_name().to_str().unwrap()))
+        .collect()
 }
 
 fn cases_in(folder: &str) -> Vec<Case> {
-    let files = fs::read_dir(Path::new(UI).join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let files = fs::read_dir(Path::new(UI).join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     sources
         .map(|path| Case {
@@ -102,25 +127,42 @@ impl Found {
     }
 
     fn count(&self, case: &Case, level: &str) -> usize {
-        self.messages(case).filter(|message| message["level"] == level).count()
+        self.messages(case)
+            .filter(|message| message["level"] == level)
+            .count()
     }
 
     fn text(&self, case: &Case) -> String {
-        self.messages(case).filter_map(|message| message["rendered"].as_str()).collect()
+        self.messages(case)
+            .filter_map(|message| message["rendered"].as_str())
+            .collect()
     }
 }
 
 /// Checks all cases in one package of their own, one program each.
 fn compile(package: &str, cases: &[Case]) -> Found {
-    let room = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ui").join(package);
+    let room = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("ui")
+        .join(package);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     fs::create_dir_all(&room).unwrap();
     fs::write(room.join("Cargo.toml"), manifest(package, workspace, cases)).unwrap();
     fs::copy(workspace.join("Cargo.lock"), room.join("Cargo.lock")).unwrap();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["check", "--offline", "--quiet", "--keep-going", "--bins", "--message-format=json"]);
-    cargo.current_dir(&room).env("CARGO_TARGET_DIR", room.with_file_name("target"));
-    read(&run(cargo.env_remove("RUSTFLAGS").env_remove("RUSTC_BOOTSTRAP")))
+    cargo.args([
+        "check",
+        "--offline",
+        "--quiet",
+        "--keep-going",
+        "--bins",
+        "--message-format=json",
+    ]);
+    cargo
+        .current_dir(&room)
+        .env("CARGO_TARGET_DIR", room.with_file_name("target"));
+    read(&run(cargo
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_BOOTSTRAP")))
 }
 
 fn manifest(package: &str, workspace: &Path, cases: &[Case]) -> String {
@@ -150,14 +192,26 @@ fn read(output: &Output) -> Found {
     for event in lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()) {
         let message = &event["message"];
         let is_summary = message["spans"].as_array().is_none_or(Vec::is_empty);
-        if let Some(name) = event["target"]["name"].as_str().filter(|_| event["reason"] == "compiler-message" && !is_summary) {
-            by_case.entry(name.to_owned()).or_default().push(message.clone());
+        if let Some(name) = event["target"]["name"]
+            .as_str()
+            .filter(|_| event["reason"] == "compiler-message" && !is_summary)
+        {
+            by_case
+                .entry(name.to_owned())
+                .or_default()
+                .push(message.clone());
         }
     }
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
-    Found { by_case, is_success: output.status.success(), log }
+    Found {
+        by_case,
+        is_success: output.status.success(),
+        log,
+    }
 }
 
 fn run(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }

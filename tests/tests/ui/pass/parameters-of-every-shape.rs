@@ -1,4 +1,5 @@
 #![deny(warnings)]
+#![allow(unused_parens)]
 
 use std::sync::Arc;
 

@@ -4,11 +4,11 @@
 //! a trait: two variants, no plug-ins. Both keep the same promises, which one conformance suite checks on both. No room
 //! here knows what a task is.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::subject::{Queue, Subject, SubjectError};
+use crate::subject::{Queue, SUBJECT_AND_REPLY_MAX, Subject, SubjectError, check_filter};
 use crate::wire::Headers;
 
 mod embedded;
@@ -19,6 +19,12 @@ pub use nats::{ConnectError, NatsOptions};
 
 /// Requests one process may have in flight over one bus; more fail with [`RequestError::Overloaded`].
 pub const IN_FLIGHT_MAX: usize = 65_536;
+
+/// Subscriptions one bus takes in one process; more fail with [`SubscribeError::TooMany`].
+pub const SUBSCRIPTIONS_MAX: usize = 16_384;
+
+/// Messages one subscription can hold until they are taken, however much its caller asks for.
+pub const CAPACITY_MAX: usize = 65_536;
 
 /// A message to send.
 #[derive(Debug, Clone)]
@@ -31,6 +37,19 @@ pub struct Outgoing {
     pub headers: Headers,
     /// The payload.
     pub payload: Bytes,
+}
+
+impl Outgoing {
+    /// A message without payload, headers and reply subject.
+    #[must_use]
+    pub fn empty(subject: Subject) -> Self {
+        Self {
+            subject,
+            reply: None,
+            headers: Headers::new(),
+            payload: Bytes::new(),
+        }
+    }
 }
 
 /// A message as it arrived.
@@ -69,6 +88,9 @@ pub enum RequestError {
         /// Bytes the bus takes.
         max: usize,
     },
+    /// Subject and reply subject together are longer than a server takes; nothing was sent.
+    #[error("subject and reply subject have more than {SUBJECT_AND_REPLY_MAX} bytes together")]
+    SubjectTooLong,
     /// No answer came in time; the task may have run.
     #[error("no answer came in time")]
     TimedOut,
@@ -93,8 +115,18 @@ pub enum PublishError {
         max: usize,
     },
     /// Subject and reply subject together are longer than a server takes.
-    #[error("subject and reply subject have more than {} bytes together", crate::subject::SUBJECT_AND_REPLY_MAX)]
+    #[error("subject and reply subject have more than {SUBJECT_AND_REPLY_MAX} bytes together")]
     SubjectTooLong,
+}
+
+impl From<PublishError> for RequestError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::NotConnected => Self::NotConnected,
+            PublishError::TooLarge { size, max } => Self::TooLarge { size, max },
+            PublishError::SubjectTooLong => Self::SubjectTooLong,
+        }
+    }
 }
 
 /// Why a subscription was not made.
@@ -112,6 +144,19 @@ pub enum SubscribeError {
     TooMany,
 }
 
+/// What a bus counted since it was made, over all of its clones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that wait for their answer now.
+    pub in_flight: usize,
+    /// Answers nobody waited for: late, sent twice, or forged.
+    pub late_replies: u64,
+    /// Messages a full subscription lost. Exact on the embedded bus; a lower bound on NATS, whose client tells of some.
+    pub dropped: u64,
+    /// Messages, and single headers of messages, that were dropped because they break the grammar.
+    pub malformed: u64,
+}
+
 /// The way messages travel. Cloning is cheap and gives the same bus.
 #[derive(Debug, Clone)]
 pub struct Bus(Variant);
@@ -120,4 +165,188 @@ pub struct Bus(Variant);
 enum Variant {
     Embedded(embedded::Embedded),
     Nats(nats::Nats),
+}
+
+impl Bus {
+    /// Makes a bus inside this process that nobody else is on; its clones share it.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self(Variant::Embedded(embedded::Embedded::new()))
+    }
+
+    /// Connects to a NATS server, and waits for one that is not there yet.
+    ///
+    /// Each attempt that finds no server is logged. Once connected, the connection is kept up by itself.
+    ///
+    /// # Errors
+    /// When the options are wrong, the server refuses the credentials or is too old, or none was reached within
+    /// [`NatsOptions::connect_timeout`].
+    pub async fn connect(options: NatsOptions) -> Result<Self, ConnectError> {
+        let nats = nats::Nats::connect(options).await?;
+        Ok(Self(Variant::Nats(nats)))
+    }
+
+    /// Whether this bus reaches no further than this process.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.0, Variant::Embedded(_))
+    }
+
+    /// Bytes of payload and header block the bus takes in one message; a reconnect may change it.
+    #[must_use]
+    pub fn payload_max(&self) -> usize {
+        match &self.0 {
+            Variant::Embedded(_) => embedded::PAYLOAD_MAX,
+            Variant::Nats(nats) => nats.payload_max(),
+        }
+    }
+
+    /// Whether a message sent now would leave; a closed bus is not connected.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.is_open(),
+            Variant::Nats(nats) => nats.is_connected(),
+        }
+    }
+
+    /// Sends a request and waits for the first answer; the reply subject is set here.
+    ///
+    /// Dropping the future forgets the request and frees its place.
+    ///
+    /// # Errors
+    /// Each variant of [`RequestError`] says what may have happened at the other side.
+    pub async fn request(
+        &self,
+        outgoing: Outgoing,
+        deadline: Instant,
+    ) -> Result<Incoming, RequestError> {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.request(outgoing, deadline).await,
+            Variant::Nats(nats) => nats.request(outgoing, deadline).await,
+        }
+    }
+
+    /// Sends a message. `Ok` means that it is on its way, not that anybody took it.
+    ///
+    /// Usually ready at the first poll; it waits only while the connection is slower than its users.
+    ///
+    /// # Errors
+    /// When the message is too large, or the bus is not connected or does not take it before the deadline.
+    pub async fn publish(&self, outgoing: Outgoing, deadline: Instant) -> Result<(), PublishError> {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.publish(outgoing),
+            Variant::Nats(nats) => nats.publish(outgoing, deadline).await,
+        }
+    }
+
+    /// Subscribes; what is published after this returns is received.
+    ///
+    /// `capacity` is how many messages may wait to be taken; past it the newest is dropped and counted. The embedded bus
+    /// keeps to it; a NATS connection has one capacity for all its subscriptions, [`CAPACITY_MAX`].
+    ///
+    /// # Errors
+    /// When the filter breaks the grammar, there are too many subscriptions, or the bus does not confirm.
+    pub async fn subscribe(
+        &self,
+        filter: &str,
+        queue: Option<&Queue>,
+        capacity: usize,
+    ) -> Result<Subscription, SubscribeError> {
+        check_filter(filter)?;
+        let source = match &self.0 {
+            Variant::Embedded(embedded) => {
+                Source::Embedded(embedded.subscribe(filter, queue, capacity)?)
+            }
+            Variant::Nats(nats) => Source::Nats(nats.subscribe(filter, queue).await?),
+        };
+        Ok(Subscription(source))
+    }
+
+    /// Waits until everything sent before was processed by the server this bus is connected to.
+    ///
+    /// This is a round trip through the bus, so it also tells whether the bus works.
+    ///
+    /// # Errors
+    /// As a request to oneself.
+    pub async fn fence(&self, deadline: Instant) -> Result<(), RequestError> {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.fence(),
+            Variant::Nats(nats) => nats.fence(deadline).await,
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.counters(),
+            Variant::Nats(nats) => nats.counters(),
+        }
+    }
+
+    /// Closes the bus for all of its clones: what was sent leaves first, if the deadline allows.
+    ///
+    /// Waiting requests fail, and subscriptions end after what they hold already.
+    pub async fn close(&self, deadline: Instant) {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.close(),
+            Variant::Nats(nats) => nats.close(deadline).await,
+        }
+    }
+}
+
+/// Messages that match one filter. Dropping it loses what it holds; [`Subscription::drain`] loses nothing.
+#[derive(Debug)]
+pub struct Subscription(Source);
+
+#[derive(Debug)]
+enum Source {
+    Embedded(embedded::Subscription),
+    Nats(nats::Subscription),
+}
+
+impl Subscription {
+    /// Waits for the next message; `None` once drained, or when the bus is closed. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Incoming> {
+        match &mut self.0 {
+            Source::Embedded(subscription) => subscription.next().await,
+            Source::Nats(subscription) => subscription.next().await,
+        }
+    }
+
+    /// The next message, if one is here already.
+    pub fn try_next(&mut self) -> Option<Incoming> {
+        match &mut self.0 {
+            Source::Embedded(subscription) => subscription.try_next(),
+            Source::Nats(subscription) => subscription.try_next(),
+        }
+    }
+
+    /// Begins to leave, without losing a message: keep calling [`next`](Self::next) until it gives `None`.
+    ///
+    /// On NATS the server is asked to stop after a number of further messages, so a few more than are here already will
+    /// come; at the deadline the subscription ends whatever is still expected.
+    pub fn drain(&mut self, deadline: Instant) {
+        match &mut self.0 {
+            Source::Embedded(subscription) => subscription.drain(),
+            Source::Nats(subscription) => subscription.drain(deadline),
+        }
+    }
+}
+
+/// Checks a message against what a bus takes, before anything is sent.
+fn check_limits(outgoing: &Outgoing, max: usize) -> Result<(), PublishError> {
+    let size = outgoing.payload.len() + outgoing.headers.wire_len();
+    if size > max {
+        return Err(PublishError::TooLarge { size, max });
+    }
+    let reply = outgoing
+        .reply
+        .as_ref()
+        .map_or(0, |reply| reply.as_bytes().len());
+    if outgoing.subject.as_bytes().len() + reply > SUBJECT_AND_REPLY_MAX {
+        return Err(PublishError::SubjectTooLong);
+    }
+    Ok(())
 }

@@ -1,1 +1,6 @@
 //! Skeleton.
+#![forbid(unsafe_code)]
+
+pub mod bus;
+pub mod subject;
+pub mod wire;

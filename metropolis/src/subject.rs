@@ -149,14 +149,18 @@ impl Pattern {
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         let pairs = self.tokens.iter().zip(&other.tokens);
-        self.tokens.len() == other.tokens.len() && pairs.into_iter().all(|(a, b)| tokens_overlap(a, b))
+        self.tokens.len() == other.tokens.len()
+            && pairs.into_iter().all(|(a, b)| tokens_overlap(a, b))
     }
 
     /// Puts values in place of the parameters; each becomes one encoded token.
     ///
     /// # Errors
     /// When `value` knows no value for a name, a value is empty, or the subject grows past [`SUBJECT_MAX`].
-    pub fn fill<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Result<Subject, SubjectError> {
+    pub fn fill<'v>(
+        &self,
+        value: impl Fn(&str) -> Option<&'v str>,
+    ) -> Result<Subject, SubjectError> {
         let mut filled = String::with_capacity(self.text.len() + 32);
         for token in &self.tokens {
             if !filled.is_empty() {
@@ -184,7 +188,10 @@ impl Pattern {
     pub fn values<'s>(&'s self, subject: &str) -> Result<Vec<(&'s str, String)>, SubjectError> {
         let received: Vec<&str> = subject.split('.').collect();
         if received.len() != self.tokens.len() {
-            return Err(SubjectError::new(format!("`{subject}` does not have the shape of `{}`", self.text)));
+            return Err(SubjectError::new(format!(
+                "`{subject}` does not have the shape of `{}`",
+                self.text
+            )));
         }
         let pairs = self.tokens.iter().zip(received);
         pairs
@@ -241,7 +248,9 @@ pub fn check_filter(filter: &str) -> Result<(), SubjectError> {
     let tokens: Vec<&str> = filter.split('.').collect();
     let inner = &tokens[..tokens.len() - 1];
     if inner.contains(&">") {
-        return Err(SubjectError::new(format!("the filter \"{filter}\" has `>` before its end")));
+        return Err(SubjectError::new(format!(
+            "the filter \"{filter}\" has `>` before its end"
+        )));
     }
     Ok(())
 }
@@ -274,9 +283,13 @@ fn decode_text(token: &str) -> Result<String, SubjectError> {
 }
 
 fn filled_token(name: &str, value: Option<&str>) -> Result<String, SubjectError> {
-    let value = value.ok_or_else(|| SubjectError::new(format!("there is no value for `{{{name}}}`")))?;
-    encode_token(value.as_bytes())
-        .ok_or_else(|| SubjectError::new(format!("the value of `{{{name}}}` is empty; a subject token cannot be")))
+    let value =
+        value.ok_or_else(|| SubjectError::new(format!("there is no value for `{{{name}}}`")))?;
+    encode_token(value.as_bytes()).ok_or_else(|| {
+        SubjectError::new(format!(
+            "the value of `{{{name}}}` is empty; a subject token cannot be"
+        ))
+    })
 }
 
 fn filter_token(token: &Token) -> &str {
@@ -299,7 +312,10 @@ fn is_token_byte(byte: u8) -> bool {
 
 fn check_literal(bytes: &[u8]) -> Result<(), SubjectError> {
     check_bytes(bytes, "subject")?;
-    if bytes.split(|byte| *byte == b'.').any(|token| token == b"*" || token == b">") {
+    if bytes
+        .split(|byte| *byte == b'.')
+        .any(|token| token == b"*" || token == b">")
+    {
         return Err(SubjectError::new(format!(
             "the subject \"{}\" holds a wildcard; a message needs a literal one",
             bytes.escape_ascii()
@@ -324,7 +340,10 @@ fn check_bytes(bytes: &[u8], what: &str) -> Result<(), SubjectError> {
         )));
     }
     if bytes.split(|byte| *byte == b'.').any(<[u8]>::is_empty) {
-        return Err(SubjectError::new(format!("the {what} \"{}\" has an empty token", shown())));
+        return Err(SubjectError::new(format!(
+            "the {what} \"{}\" has an empty token",
+            shown()
+        )));
     }
     Ok(())
 }
@@ -348,7 +367,10 @@ fn parse_token(text: &str, token: &str) -> Result<Token, SubjectError> {
     if token.bytes().all(is_token_byte) {
         return Ok(Token::Literal(token.to_owned()));
     }
-    match token.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+    match token
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+    {
         Some(name) if is_parameter_name(name) => Ok(Token::Parameter(name.to_owned())),
         _ => Err(SubjectError::new(format!(
             "the subject \"{text}\" has the token `{token}`; a token is `[A-Za-z0-9_-]+` or `{{name}}`"
@@ -359,12 +381,18 @@ fn parse_token(text: &str, token: &str) -> Result<Token, SubjectError> {
 /// Whether a name may stand in braces, in a subject or a route: a Rust identifier in ASCII.
 pub(crate) fn is_parameter_name(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    starts
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Whether a subject's first token belongs to NATS or to the framework itself.
 pub(crate) fn is_reserved(first: &str) -> bool {
-    first == "metropolis" || first.starts_with('$') || first.starts_with("_INBOX") || first.starts_with("_R_")
+    first == "metropolis"
+        || first.starts_with('$')
+        || first.starts_with("_INBOX")
+        || first.starts_with("_R_")
 }
 
 fn check_first(text: &str, first: &Token) -> Result<(), SubjectError> {

@@ -6,19 +6,48 @@ use super::*;
 #[test]
 fn patterns_accept_and_refuse_what_the_fixture_says() {
     let fixture = include_str!("../../../tests/fixtures/subjects.txt");
-    for line in fixture.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+    for line in fixture
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
         let (verdict, rest) = line.split_once(' ').expect("a verdict, then the subject");
-        let subject = rest.split("   #").next().expect("split gives one").trim_matches('"');
+        let subject = rest
+            .split("   #")
+            .next()
+            .expect("split gives one")
+            .trim_matches('"');
         assert_eq!(Pattern::parse(subject).is_ok(), verdict == "ok", "{line}");
     }
 }
 
 #[test]
 fn literal_subjects_cannot_break_out_of_a_protocol_line() {
-    for text in ["", ".", "a.", ".a", "a..b", "a b", "a\tb", "a\r\nPUB x 0", "a\0", "a.*", ">", "a.>", "\u{a0}", "é"] {
+    for text in [
+        "",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "a b",
+        "a\tb",
+        "a\r\nPUB x 0",
+        "a\0",
+        "a.*",
+        ">",
+        "a.>",
+        "\u{a0}",
+        "é",
+    ] {
         assert!(Subject::parse(text.to_owned()).is_err(), "{text:?}");
     }
-    for text in ["a", "a.b", "$SRV.PING", "_INBOX.x.y", "a.b*c", "users.%C3%A9.get"] {
+    for text in [
+        "a",
+        "a.b",
+        "$SRV.PING",
+        "_INBOX.x.y",
+        "a.b*c",
+        "users.%C3%A9.get",
+    ] {
         assert!(Subject::parse(text.to_owned()).is_ok(), "{text:?}");
     }
     assert!(Subject::parse("x".repeat(SUBJECT_AND_REPLY_MAX)).is_ok());

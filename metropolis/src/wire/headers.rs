@@ -32,7 +32,11 @@ impl Headers {
     ///
     /// # Errors
     /// When the name or the value could not be written as one header line.
-    pub fn append(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Result<(), HeaderError> {
+    pub fn append(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Result<(), HeaderError> {
         let (name, value) = (name.into(), value.into());
         check_name(&name)?;
         let value = trimmed(value);
@@ -51,18 +55,25 @@ impl Headers {
 
     /// All values of a name, in any case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let of_name = move |entry: &&(Cow<'static, str>, String)| entry.0.eq_ignore_ascii_case(name);
-        self.0.iter().filter(of_name).map(|(_, value)| value.as_str())
+        let of_name =
+            move |entry: &&(Cow<'static, str>, String)| entry.0.eq_ignore_ascii_case(name);
+        self.0
+            .iter()
+            .filter(of_name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Removes every value of a name, in any case.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.0
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     }
 
     /// Names and values, as they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_str()))
     }
 
     /// Whether there are none; such a message carries no header block at all.
@@ -79,7 +90,10 @@ impl Headers {
         if self.is_empty() {
             return 0;
         }
-        let lines = self.0.iter().map(|(name, value)| name.len() + value.len() + COLON_AND_END);
+        let lines = self
+            .0
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + COLON_AND_END);
         VERSION_AND_END + lines.sum::<usize>()
     }
 }

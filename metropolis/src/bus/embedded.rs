@@ -1,0 +1,218 @@
+//! The in-process bus: the semantics of a NATS server that a program may rely on, without a server.
+//!
+//! It is never more lenient than a server, so that what works here works there. Messages are bytes here too, never
+//! references to a caller's values. It cannot show what only a network can: reconnects, permissions, slow links.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use self::table::{Mailbox, Table};
+use super::mux::Mux;
+use super::{
+    CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
+    SubscribeError, check_limits,
+};
+use crate::subject::Queue;
+
+mod table;
+
+/// Bytes of payload and header block in one message: what a NATS server takes when nobody configured it.
+pub(super) const PAYLOAD_MAX: usize = 1024 * 1024;
+
+/// A bus inside this process; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Embedded(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    mux: Arc<Mux>,
+    /// Replaced as a whole, so that deliveries never wait for a subscriber; `None` once closed.
+    table: RwLock<Option<Arc<Table>>>,
+    /// Numbers subscriptions.
+    subscribed: AtomicU64,
+    /// Numbers deliveries; scattered, it picks members of queue groups.
+    delivered: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Embedded {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Shared {
+            mux: Mux::new("embedded"),
+            table: RwLock::new(Some(Arc::default())),
+            subscribed: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.table().is_some()
+    }
+
+    pub(super) async fn request(
+        &self,
+        mut outgoing: Outgoing,
+        deadline: Instant,
+    ) -> Result<Incoming, RequestError> {
+        let pending = self.0.mux.open(deadline)?;
+        outgoing.reply = Some(pending.reply_subject());
+        if !self.0.send(outgoing)? {
+            return Err(RequestError::NoResponders);
+        }
+        pending.await
+    }
+
+    pub(super) fn publish(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        // As on a server, a message nobody subscribes to is gone.
+        self.0.send(outgoing).map(drop)
+    }
+
+    pub(super) fn subscribe(
+        &self,
+        filter: &str,
+        queue: Option<&Queue>,
+        capacity: usize,
+    ) -> Result<Subscription, SubscribeError> {
+        let (sender, messages) = mpsc::channel(capacity.clamp(1, CAPACITY_MAX));
+        let id = self.0.subscribed.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Arc::new(Mailbox { id, sender });
+        self.0.change(|table| {
+            if table.len() >= SUBSCRIPTIONS_MAX {
+                return Err(SubscribeError::TooMany);
+            }
+            Ok(table.with(filter, queue, mailbox))
+        })?;
+        Ok(Subscription {
+            id,
+            filter: filter.to_owned(),
+            messages,
+            bus: Arc::clone(&self.0),
+        })
+    }
+
+    /// Nothing is under way here: what was sent has been delivered.
+    pub(super) fn fence(&self) -> Result<(), RequestError> {
+        self.0.table().map(drop).ok_or(RequestError::NotConnected)
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        Counters {
+            in_flight: self.0.mux.in_flight(),
+            late_replies: self.0.mux.late(),
+            dropped: self.0.dropped.load(Ordering::Relaxed),
+            malformed: 0,
+        }
+    }
+
+    /// Subscriptions end by themselves, because the table held the only senders of their channels.
+    pub(super) fn close(&self) {
+        let table = self
+            .0
+            .table
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(table);
+        self.0.mux.close();
+    }
+}
+
+impl Shared {
+    /// Delivers to everyone who subscribes now; says whether anybody does.
+    fn send(&self, outgoing: Outgoing) -> Result<bool, PublishError> {
+        check_limits(&outgoing, PAYLOAD_MAX)?;
+        let table = self.table().ok_or(PublishError::NotConnected)?;
+        let message = Incoming {
+            subject: outgoing.subject,
+            reply: outgoing.reply,
+            headers: outgoing.headers,
+            payload: outgoing.payload,
+            arrived: Instant::now(),
+        };
+        let interest = table.interest(message.subject.as_str());
+        if self.mux.owns(&message.subject) {
+            if let Some(interest) = interest {
+                self.deliver(&interest, message.clone());
+            }
+            self.mux.complete(message);
+            return Ok(true);
+        }
+        let Some(interest) = interest else {
+            return Ok(false);
+        };
+        self.deliver(&interest, message);
+        Ok(true)
+    }
+
+    fn deliver(&self, interest: &table::Interest, message: Incoming) {
+        let lost = interest.deliver(
+            message,
+            scatter(self.delivered.fetch_add(1, Ordering::Relaxed)),
+        );
+        if lost > 0 {
+            self.dropped.fetch_add(lost, Ordering::Relaxed);
+        }
+    }
+
+    fn table(&self) -> Option<Arc<Table>> {
+        self.table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&Table) -> Result<Table, SubscribeError>,
+    ) -> Result<(), SubscribeError> {
+        let mut current = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let table = current.as_ref().ok_or(SubscribeError::NotConnected)?;
+        *current = Some(Arc::new(change(table)?));
+        Ok(())
+    }
+}
+
+/// Spreads consecutive numbers over all 64 bits (SplitMix64), so that a queue's first choice looks random.
+fn scatter(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// What one subscriber of the in-process bus was sent.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    id: u64,
+    filter: String,
+    messages: mpsc::Receiver<Incoming>,
+    bus: Arc<Shared>,
+}
+
+impl Subscription {
+    pub(super) async fn next(&mut self) -> Option<Incoming> {
+        self.messages.recv().await
+    }
+
+    pub(super) fn try_next(&mut self) -> Option<Incoming> {
+        self.messages.try_recv().ok()
+    }
+
+    /// Leaving is one step here. The channel ends once the last delivery that saw the old table is done with it.
+    pub(super) fn drain(&mut self) {
+        // An error means that the bus is closed, and then there is no table to leave.
+        let _ = self
+            .bus
+            .change(|table| Ok(table.without(&self.filter, self.id)));
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}

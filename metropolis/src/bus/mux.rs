@@ -1,0 +1,388 @@
+//! The reply multiplexer: finds the request an answer belongs to. Both variants use it, so both have its semantics.
+//!
+//! Every waiting request has a slot and a reply subject of its own below one common prefix. The subject's last token
+//! names the slot and a fresh random number, so that whoever kept an old reply subject cannot answer a stranger. A slot
+//! is freed on every exit: answer, time-out, caller gone, panic. One sweeper expires slots instead of a timer for each.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, BytesMut};
+use slab::Slab;
+use tokio::time::MissedTickBehavior;
+
+use super::{IN_FLIGHT_MAX, Incoming, RequestError};
+use crate::subject::Subject;
+
+mod random;
+
+/// How often waiting requests are looked at; a time-out is up to this late.
+const SWEEP_EVERY: Duration = Duration::from_millis(20);
+
+/// How long requests wait on after their connection was lost, for an answer that may have been read already.
+const LOST_GRACE: Duration = Duration::from_millis(250);
+
+/// Reply subjects are cut from pieces of this size, so that most requests allocate none.
+const ARENA: usize = 16 * 1024;
+
+/// Requests that wait for an answer.
+#[derive(Debug)]
+pub(super) struct Mux {
+    /// `_INBOX_<role>.<random>.`, to which a token is added.
+    prefix: String,
+    slots: Mutex<Slots>,
+    late: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Slots {
+    slab: Slab<Slot>,
+    nonces: random::Nonces,
+    arena: BytesMut,
+    /// No slot has an earlier deadline; most sweeps end at this comparison.
+    earliest: Option<Instant>,
+    /// Whether a sweeper runs. It ends when nothing waits, and the next request starts another.
+    swept: bool,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    nonce: u64,
+    deadline: Instant,
+    /// What a request is told when its deadline strikes.
+    on_expiry: RequestError,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Option<Waker>),
+    Ended(Result<Incoming, RequestError>),
+}
+
+impl Mux {
+    /// Makes a mux with a prefix nobody can guess. `role` must be a subject token.
+    pub(super) fn new(role: &str) -> Arc<Self> {
+        let slots = Slots {
+            slab: Slab::new(),
+            nonces: random::Nonces::new(),
+            arena: BytesMut::new(),
+            earliest: None,
+            swept: false,
+            closed: false,
+        };
+        Arc::new(Self {
+            prefix: format!("_INBOX_{role}.{}.", random::token()),
+            slots: Mutex::new(slots),
+            late: AtomicU64::new(0),
+        })
+    }
+
+    /// The filter that receives every answer.
+    pub(super) fn filter(&self) -> String {
+        format!("{}*", self.prefix)
+    }
+
+    /// Whether a message on this subject is an answer to one of our requests, or pretends to be.
+    pub(super) fn owns(&self, subject: &Subject) -> bool {
+        subject.as_bytes().starts_with(self.prefix.as_bytes())
+    }
+
+    /// Takes a slot for one request, and a reply subject for it. Needs a Tokio runtime, for the sweeper.
+    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Pending<'_>, RequestError> {
+        let mut slots = self.lock();
+        if slots.closed {
+            return Err(RequestError::NotConnected);
+        }
+        if slots.slab.len() >= IN_FLIGHT_MAX {
+            return Err(RequestError::Overloaded);
+        }
+        let pending = slots.insert(self, deadline);
+        if !slots.swept {
+            slots.swept = true;
+            tokio::spawn(sweep(Sweeper {
+                mux: Arc::clone(self),
+                done: false,
+            }));
+        }
+        Ok(pending)
+    }
+
+    /// Gives an answer to the request it belongs to; the first one wins, the others are counted.
+    pub(super) fn complete(&self, message: Incoming) {
+        let token = message
+            .subject
+            .as_bytes()
+            .get(self.prefix.len()..)
+            .and_then(read_token);
+        self.end(token, Ok(message));
+    }
+
+    /// Ends the request a server's status line speaks of.
+    pub(super) fn fail(&self, subject: &str, why: RequestError) {
+        let token = subject
+            .as_bytes()
+            .get(self.prefix.len()..)
+            .and_then(read_token);
+        self.end(token, Err(why));
+    }
+
+    /// Shortens the wait of all who sent something: their answers will hardly come.
+    pub(super) fn connection_lost(&self) {
+        let limit = Instant::now() + LOST_GRACE;
+        let mut slots = self.lock();
+        for (_, slot) in &mut slots.slab {
+            slot.deadline = slot.deadline.min(limit);
+            slot.on_expiry = RequestError::ConnectionLost;
+        }
+        slots.earliest = slots.earliest.map(|earliest| earliest.min(limit));
+    }
+
+    /// Fails all who wait, and all who come.
+    pub(super) fn close(&self) {
+        let mut slots = self.lock();
+        slots.closed = true;
+        let mut wakers = Vec::new();
+        for (_, slot) in &mut slots.slab {
+            wakers.extend(slot.end(Err(RequestError::ConnectionLost)).flatten());
+        }
+        drop(slots);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Requests that wait now.
+    pub(super) fn in_flight(&self) -> usize {
+        self.lock().slab.len()
+    }
+
+    /// Answers that found no request.
+    pub(super) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    fn end(&self, token: Option<Token>, result: Result<Incoming, RequestError>) {
+        let ended = token.and_then(|token| {
+            let mut slots = self.lock();
+            let slot = slots.slab.get_mut(token.slot)?;
+            (slot.nonce == token.nonce)
+                .then(|| slot.end(result))
+                .flatten()
+        });
+        // The lock is released by now: whoever wakes may want it.
+        match ended {
+            Some(waker) => waker.into_iter().for_each(Waker::wake),
+            None => {
+                self.late.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Expires what is due, and says whether anything waits still.
+    fn sweep(&self, now: Instant) -> bool {
+        let mut slots = self.lock();
+        let wakers = slots.expire(now);
+        slots.swept = !slots.slab.is_empty();
+        let waiting = slots.swept;
+        drop(slots);
+        wakers.into_iter().for_each(Waker::wake);
+        waiting
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        // Nothing under this lock runs foreign code, so a poisoned one holds whole values.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn insert<'m>(&mut self, mux: &'m Mux, deadline: Instant) -> Pending<'m> {
+        let nonce = self.nonces.next();
+        let slot = self.slab.insert(Slot {
+            nonce,
+            deadline,
+            on_expiry: RequestError::TimedOut,
+            state: State::Waiting(None),
+        });
+        self.earliest = Some(
+            self.earliest
+                .map_or(deadline, |earliest| earliest.min(deadline)),
+        );
+        let token = Token { slot, nonce };
+        Pending {
+            mux,
+            token,
+            reply: self.reply_subject(&mux.prefix, token),
+        }
+    }
+
+    fn reply_subject(&mut self, prefix: &str, token: Token) -> Subject {
+        let length = prefix.len() + TOKEN_LEN;
+        if self.arena.capacity() < length {
+            self.arena = BytesMut::with_capacity(ARENA);
+        }
+        self.arena.put_slice(prefix.as_bytes());
+        write_token(&mut self.arena, token);
+        let text = self.arena.split_to(length).freeze();
+        Subject::parse(text)
+            .expect("a prefix of plain tokens and a token of hex digits make a literal subject")
+    }
+
+    fn expire(&mut self, now: Instant) -> Vec<Waker> {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return Vec::new();
+        }
+        let mut wakers = Vec::new();
+        self.earliest = None;
+        for (_, slot) in &mut self.slab {
+            if slot.deadline <= now {
+                let why = slot.on_expiry.clone();
+                wakers.extend(slot.end(Err(why)).flatten());
+            } else {
+                self.earliest = Some(
+                    self.earliest
+                        .map_or(slot.deadline, |earliest| earliest.min(slot.deadline)),
+                );
+            }
+        }
+        wakers
+    }
+}
+
+impl Slot {
+    /// Ends a waiting request; `None` when it had ended before.
+    fn end(&mut self, result: Result<Incoming, RequestError>) -> Option<Option<Waker>> {
+        match &mut self.state {
+            State::Waiting(waker) => {
+                let waker = waker.take();
+                self.state = State::Ended(result);
+                Some(waker)
+            }
+            State::Ended(_) => None,
+        }
+    }
+}
+
+/// One request that waits: a future of its answer. Dropping it frees the slot.
+#[derive(Debug)]
+pub(super) struct Pending<'m> {
+    mux: &'m Mux,
+    token: Token,
+    reply: Subject,
+}
+
+impl Pending<'_> {
+    /// Where the answer must be sent.
+    pub(super) fn reply_subject(&self) -> Subject {
+        self.reply.clone()
+    }
+}
+
+impl Future for Pending<'_> {
+    type Output = Result<Incoming, RequestError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut slots = self.mux.lock();
+        let slot = slots
+            .slab
+            .get_mut(self.token.slot)
+            .expect("a slot lives as long as its request");
+        match &mut slot.state {
+            State::Waiting(Some(waker)) => waker.clone_from(context.waker()),
+            State::Waiting(none) => *none = Some(context.waker().clone()),
+            State::Ended(result) => {
+                // The slot stays until the drop; what it holds from here on is never looked at.
+                return Poll::Ready(std::mem::replace(result, Err(RequestError::TimedOut)));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        let slot = self.mux.lock().slab.try_remove(self.token.slot);
+        // Dropped here, without the lock: a waker is foreign code.
+        drop(slot);
+    }
+}
+
+/// What the last token of a reply subject says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Token {
+    slot: usize,
+    nonce: u64,
+}
+
+const NONCE_DIGITS: usize = 16;
+const SLOT_DIGITS: usize = 8;
+const TOKEN_LEN: usize = NONCE_DIGITS + SLOT_DIGITS;
+
+fn write_token(buffer: &mut BytesMut, token: Token) {
+    write_hex(buffer, token.nonce, NONCE_DIGITS);
+    write_hex(buffer, token.slot as u64, SLOT_DIGITS);
+}
+
+/// Formatting by hand, because `format!` is a visible part of a request's cost.
+fn write_hex(buffer: &mut BytesMut, value: u64, digits: usize) {
+    for digit in (0..digits).rev() {
+        let nibble = (value >> (4 * digit)) as usize & 0xf;
+        buffer.put_u8(b"0123456789abcdef"[nibble]);
+    }
+}
+
+/// Reads exactly what [`write_token`] writes.
+fn read_token(text: &[u8]) -> Option<Token> {
+    if text.len() != TOKEN_LEN {
+        return None;
+    }
+    let (nonce, slot) = text.split_at(NONCE_DIGITS);
+    let slot = usize::try_from(read_hex(slot)?).ok()?;
+    Some(Token {
+        slot,
+        nonce: read_hex(nonce)?,
+    })
+}
+
+fn read_hex(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |value, digit| {
+        let nibble = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u64::from(nibble))
+    })
+}
+
+/// The right to sweep. A runtime that ends drops its tasks; then the right must be free for another runtime.
+#[derive(Debug)]
+struct Sweeper {
+    mux: Arc<Mux>,
+    done: bool,
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        if !self.done {
+            self.mux.lock().swept = false;
+        }
+    }
+}
+
+async fn sweep(mut sweeper: Sweeper) {
+    let mut tick = tokio::time::interval(SWEEP_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick.tick().await;
+    while !sweeper.done {
+        tick.tick().await;
+        sweeper.done = !sweeper.mux.sweep(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests;

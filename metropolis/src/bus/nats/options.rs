@@ -1,0 +1,223 @@
+//! Where to connect and as whom, checked before anything is sent. Credentials never leave this file but to the client.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_nats::ServerAddr;
+use percent_encoding::percent_decode_str;
+
+/// Where and as whom to connect.
+#[derive(Clone)]
+pub struct NatsOptions {
+    /// Servers of one cluster, as `nats://host:4222` or `tls://…`; credentials as `user:password@` or `token@`.
+    pub urls: Vec<String>,
+    /// The name the server's connection reports show.
+    pub name: String,
+    /// `worker`, `gateway` or `client`: replies come to `_INBOX_<role>.>`, so that a role can be permitted.
+    pub role: String,
+    /// How long to look for a server; without it, for ever.
+    pub connect_timeout: Option<Duration>,
+}
+
+impl NatsOptions {
+    /// Connects to one server, waiting for it for ever.
+    #[must_use]
+    pub fn new(url: impl Into<String>, role: impl Into<String>) -> Self {
+        let role = role.into();
+        Self {
+            urls: vec![url.into()],
+            name: format!("metropolis/{role}"),
+            role,
+            connect_timeout: None,
+        }
+    }
+
+    /// Checks URLs and role.
+    pub(super) fn target(&self) -> Result<Target, ConnectError> {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if self.role.is_empty() || self.role.len() > ROLE_MAX || !self.role.bytes().all(good) {
+            return Err(ConnectError::Role {
+                role: self.role.clone(),
+            });
+        }
+        let mut target = Target {
+            servers: Vec::new(),
+            credentials: Credentials::None,
+        };
+        for url in &self.urls {
+            target.add(url)?;
+        }
+        if target.servers.is_empty() {
+            return Err(ConnectError::NoUrl);
+        }
+        Ok(target)
+    }
+}
+
+/// The longest role, in bytes; it is part of every reply subject.
+const ROLE_MAX: usize = 32;
+
+impl fmt::Debug for NatsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            urls,
+            name,
+            role,
+            connect_timeout,
+        } = self;
+        let urls: Vec<String> = urls.iter().map(|url| without_userinfo(url)).collect();
+        f.debug_struct("NatsOptions")
+            .field("urls", &urls)
+            .field("name", name)
+            .field("role", role)
+            .field("connect_timeout", connect_timeout)
+            .finish()
+    }
+}
+
+/// Why no bus was made of the options. No text of it holds credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is nowhere to connect to.
+    #[error("no NATS URL was given; write one as `nats://host:4222`")]
+    NoUrl,
+    /// A URL cannot be understood.
+    #[error("the NATS URL `{url}` {problem}; write it as `nats://host:4222`")]
+    Url {
+        /// The URL without its credentials.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The role cannot be part of a subject.
+    #[error("the role \"{role}\" must be 1 to {ROLE_MAX} letters, digits, `_` or `-`")]
+    Role {
+        /// The role as given.
+        role: String,
+    },
+    /// The server does not know these credentials.
+    #[error("the NATS server at {servers} refused the credentials")]
+    Refused {
+        /// The servers' addresses.
+        servers: String,
+    },
+    /// The server lacks what the framework needs.
+    #[error("the NATS server at {servers} has version {version}; 2.10 or newer is needed")]
+    TooOld {
+        /// The servers' addresses.
+        servers: String,
+        /// The version it tells.
+        version: String,
+    },
+    /// The server took the connection and then let no message through to its inbox.
+    #[error("the NATS server at {servers} does not let `{inbox}>` be published and subscribed to")]
+    NoInbox {
+        /// The servers' addresses.
+        servers: String,
+        /// What the permission must begin with.
+        inbox: String,
+    },
+    /// There was no server in time.
+    #[error("no NATS server was reached at {servers} within {after:?}: {reason}")]
+    Unreachable {
+        /// The servers' addresses.
+        servers: String,
+        /// How long was tried.
+        after: Duration,
+        /// What the last attempt ended with.
+        reason: String,
+    },
+}
+
+/// Checked addresses, and the credentials that were taken out of them.
+pub(super) struct Target {
+    pub(super) servers: Vec<ServerAddr>,
+    pub(super) credentials: Credentials,
+}
+
+/// Whom to connect as.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Credentials {
+    None,
+    Token(String),
+    User { name: String, password: String },
+}
+
+impl Target {
+    /// The addresses, for logs and errors.
+    pub(super) fn servers(&self) -> String {
+        let servers: Vec<&str> = self.servers.iter().map(ServerAddr::as_url_str).collect();
+        servers.join(", ")
+    }
+
+    fn add(&mut self, url: &str) -> Result<(), ConnectError> {
+        let wrong = |problem| ConnectError::Url {
+            url: without_userinfo(url),
+            problem,
+        };
+        let server =
+            ServerAddr::from_str(url.trim()).map_err(|_| wrong("is not a URL of a NATS server"))?;
+        if !matches!(server.scheme(), "nats" | "tls") {
+            return Err(wrong("does not begin with `nats://` or `tls://`"));
+        }
+        if server.host().is_empty() {
+            return Err(wrong("names no host"));
+        }
+        let credentials =
+            credentials(&server).ok_or_else(|| wrong("has credentials that are not UTF-8"))?;
+        if self.credentials != Credentials::None
+            && credentials != Credentials::None
+            && credentials != self.credentials
+        {
+            return Err(wrong(
+                "has other credentials than the one before it; all servers are given the same",
+            ));
+        }
+        if credentials != Credentials::None {
+            self.credentials = credentials;
+        }
+        let server = stripped(server).ok_or_else(|| wrong("is not a URL of a NATS server"))?;
+        self.servers.push(server);
+        Ok(())
+    }
+}
+
+/// The library ignores what a URL says about the user; `None` when it is not UTF-8 once decoded.
+fn credentials(server: &ServerAddr) -> Option<Credentials> {
+    let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
+    Some(match (server.username(), server.password()) {
+        (None, None) => Credentials::None,
+        (Some(token), None) => Credentials::Token(decoded(token)?),
+        (name, Some(password)) => Credentials::User {
+            name: decoded(name.unwrap_or_default())?,
+            password: decoded(password)?,
+        },
+    })
+}
+
+/// The library logs addresses as they are, so it is given none with credentials.
+fn stripped(server: ServerAddr) -> Option<ServerAddr> {
+    let mut url = server.into_inner();
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    ServerAddr::from_url(url).ok()
+}
+
+/// For texts that may be no URL at all: whatever stands before the last `@` goes.
+fn without_userinfo(url: &str) -> String {
+    let (scheme, rest) = url
+        .split_once("://")
+        .map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let Some((_, rest)) = rest.rsplit_once('@') else {
+        return url.to_owned();
+    };
+    match scheme {
+        "" => rest.to_owned(),
+        scheme => format!("{scheme}://{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

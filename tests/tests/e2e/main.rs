@@ -19,5 +19,7 @@ async fn on_both_buses(test: impl AsyncFn(Bus)) {
 
 /// A bus of its own connection to a server.
 async fn connect(server: &NatsServer, role: &str) -> Bus {
-    Bus::connect(NatsOptions::new(server.url(), role)).await.unwrap()
+    Bus::connect(NatsOptions::new(server.url(), role))
+        .await
+        .unwrap()
 }

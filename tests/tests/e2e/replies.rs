@@ -41,7 +41,11 @@ async fn overflows() -> String {
 
 #[metropolis::task(subject = "replies.lines")]
 async fn lines() -> Result<(), Fault> {
-    Err(Fault::new(418, "tea\r\npot", "one\r\nNats-Service-Error-Code: 200\r\n\r\ntwo"))
+    Err(Fault::new(
+        418,
+        "tea\r\npot",
+        "one\r\nNats-Service-Error-Code: 200\r\n\r\ntwo",
+    ))
 }
 
 #[metropolis::task(subject = "replies.blocks.forever", blocking, timeout = "200ms")]
@@ -78,12 +82,28 @@ async fn every_request_gets_exactly_one_reply() {
         let mut answers = BTreeMap::new();
         for _ in 0..expected.len() {
             let incoming = within(Duration::from_secs(10), inbox.next()).await.unwrap();
-            let at: usize = incoming.subject.as_str().rsplit('.').next().unwrap().parse().unwrap();
+            let at: usize = incoming
+                .subject
+                .as_str()
+                .rsplit('.')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
             let subject = *expected.keys().nth(at).unwrap();
-            let earlier = answers.insert(subject, shown(Reply::decode(incoming.headers, incoming.payload)));
+            let earlier = answers.insert(
+                subject,
+                shown(Reply::decode(incoming.headers, incoming.payload)),
+            );
             assert_eq!(earlier, None, "{subject} answered twice");
         }
-        assert_eq!(answers, expected.into_iter().map(|(subject, text)| (subject, text.to_owned())).collect());
+        assert_eq!(
+            answers,
+            expected
+                .into_iter()
+                .map(|(subject, text)| (subject, text.to_owned()))
+                .collect()
+        );
         // Whatever a call still did after its reply is over once the worker has stopped; none may have replied again.
         worker.stop().await;
         assert!(inbox.try_next().is_none(), "a second reply came");
@@ -106,7 +126,9 @@ async fn publish(bus: &Bus, subject: &str, reply: &str) {
         headers: Headers::new(),
         payload: "".into(),
     };
-    bus.publish(outgoing, Instant::now() + Duration::from_secs(5)).await.unwrap();
+    bus.publish(outgoing, Instant::now() + Duration::from_secs(5))
+        .await
+        .unwrap();
 }
 
 static GATE: Semaphore = Semaphore::const_new(0);
@@ -122,9 +144,15 @@ async fn gate() {
 async fn past_its_places_and_its_wait_room_a_task_is_busy_at_once() {
     on_both_buses(async |bus| {
         STARTED.store(0, Ordering::SeqCst);
-        let worker = Worker::new(bus.clone()).serve::<gate>().start().await.unwrap();
+        let worker = Worker::new(bus.clone())
+            .serve::<gate>()
+            .start()
+            .await
+            .unwrap();
         let client = Client::new(bus.clone());
-        let calls: Vec<_> = (0..10).map(|_| tokio::spawn(client.call::<gate>(&()).into_future())).collect();
+        let calls: Vec<_> = (0..10)
+            .map(|_| tokio::spawn(client.call::<gate>(&()).into_future()))
+            .collect();
         // Two run and two wait; the other six are told at once.
         eventually(Duration::from_secs(5), async || {
             calls.iter().filter(|call| call.is_finished()).count() == 6
@@ -158,24 +186,47 @@ async fn counted() -> Result<(), Fault> {
 async fn expired_work_and_forbidden_replies_never_start_and_a_publish_runs() {
     on_both_buses(async |bus| {
         RAN.store(0, Ordering::SeqCst);
-        let worker = Worker::new(bus.clone()).serve::<counted>().start().await.unwrap();
+        let worker = Worker::new(bus.clone())
+            .serve::<counted>()
+            .start()
+            .await
+            .unwrap();
         let mut headers = Headers::new();
         headers.append(TIMEOUT_MS, "0").unwrap();
         let subject = Subject::parse("replies.counted").unwrap();
-        let expired = Outgoing { subject, reply: None, headers, payload: "".into() };
-        let answer = bus.request(expired, Instant::now() + Duration::from_secs(5)).await.unwrap();
+        let expired = Outgoing {
+            subject,
+            reply: None,
+            headers,
+            payload: "".into(),
+        };
+        let answer = bus
+            .request(expired, Instant::now() + Duration::from_secs(5))
+            .await
+            .unwrap();
         assert_eq!(answer.headers.get(NOT_STARTED), Some("expired"));
 
-        for reply in ["$JS.API.STREAM.DELETE.X", "metropolis.leave.a", "replies.counted", "somewhere.else"] {
+        for reply in [
+            "$JS.API.STREAM.DELETE.X",
+            "metropolis.leave.a",
+            "replies.counted",
+            "somewhere.else",
+        ] {
             publish(&bus, "replies.counted", reply).await;
         }
         // A call that comes after them on one subscription ends after they were looked at.
-        let error = Client::new(bus.clone()).call::<counted>(&()).await.unwrap_err();
+        let error = Client::new(bus.clone())
+            .call::<counted>(&())
+            .await
+            .unwrap_err();
         assert_eq!(error.fault().unwrap().code(), "counted");
         assert_eq!(RAN.load(Ordering::SeqCst), 1);
 
         Client::new(bus).publish::<counted>(&()).await.unwrap();
-        eventually(Duration::from_secs(5), async || RAN.load(Ordering::SeqCst) == 2).await;
+        eventually(Duration::from_secs(5), async || {
+            RAN.load(Ordering::SeqCst) == 2
+        })
+        .await;
         worker.stop().await;
     })
     .await;
@@ -184,13 +235,25 @@ async fn expired_work_and_forbidden_replies_never_start_and_a_publish_runs() {
 #[tokio::test]
 async fn a_stop_answers_what_still_runs_when_its_time_is_up() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<endless>().with_stop_timeout(Duration::from_millis(300));
+        let worker = Worker::new(bus.clone())
+            .serve::<endless>()
+            .with_stop_timeout(Duration::from_millis(300));
         let worker = worker.start().await.unwrap();
         let call = tokio::spawn(Client::new(bus).call::<endless>(&()).into_future());
-        within(Duration::from_secs(5), ENDLESS.acquire()).await.unwrap().forget();
+        within(Duration::from_secs(5), ENDLESS.acquire())
+            .await
+            .unwrap()
+            .forget();
         worker.stop().await;
-        let error = within(Duration::from_secs(5), call).await.unwrap().unwrap_err();
-        assert_eq!(error.fault().map(|fault| (fault.status(), fault.code())), Some((503, "stopped")), "{error:?}");
+        let error = within(Duration::from_secs(5), call)
+            .await
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(
+            error.fault().map(|fault| (fault.status(), fault.code())),
+            Some((503, "stopped")),
+            "{error:?}"
+        );
     })
     .await;
 }

@@ -27,7 +27,10 @@ fn apart() -> String {
 async fn quick() {}
 
 /// How long the slowest of many quick calls took, while `stall` keeps going on.
-async fn slowest_quick_call(client: &Client, stall: impl Future<Output = ()> + Send + 'static) -> Duration {
+async fn slowest_quick_call(
+    client: &Client,
+    stall: impl Future<Output = ()> + Send + 'static,
+) -> Duration {
     let stall = tokio::spawn(stall);
     let mut slowest = Duration::ZERO;
     while !stall.is_finished() {
@@ -43,7 +46,11 @@ async fn slowest_quick_call(client: &Client, stall: impl Future<Output = ()> + S
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_blocks_for_200_ms_delays_no_other_past_20_ms() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<blocks>().serve::<waits_then_blocks>().serve::<apart>().serve::<quick>();
+        let worker = Worker::new(bus.clone())
+            .serve::<blocks>()
+            .serve::<waits_then_blocks>()
+            .serve::<apart>()
+            .serve::<quick>();
         let worker = worker.start().await.unwrap();
         let client = Client::new(bus);
         client.call::<quick>(&()).await.unwrap();
@@ -57,7 +64,10 @@ async fn a_task_that_blocks_for_200_ms_delays_no_other_past_20_ms() {
             }
         };
         let slowest = slowest_quick_call(&client, one_by_one).await;
-        assert!(slowest < Duration::from_millis(20), "one at a time: {slowest:?}");
+        assert!(
+            slowest < Duration::from_millis(20),
+            "one at a time: {slowest:?}"
+        );
 
         // By now the tasks are known to be slow, so that any number of them at once is bearable.
         let caller = client.clone();
@@ -69,7 +79,10 @@ async fn a_task_that_blocks_for_200_ms_delays_no_other_past_20_ms() {
             }
         };
         let slowest = slowest_quick_call(&client, all_at_once).await;
-        assert!(slowest < Duration::from_millis(20), "all at once: {slowest:?}");
+        assert!(
+            slowest < Duration::from_millis(20),
+            "all at once: {slowest:?}"
+        );
         worker.stop().await;
     })
     .await;
@@ -78,7 +91,12 @@ async fn a_task_that_blocks_for_200_ms_delays_no_other_past_20_ms() {
 #[tokio::test]
 async fn a_blocking_task_runs_on_threads_of_its_own() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<apart>().serve::<quick>().start().await.unwrap();
+        let worker = Worker::new(bus.clone())
+            .serve::<apart>()
+            .serve::<quick>()
+            .start()
+            .await
+            .unwrap();
         let client = Client::new(bus);
         // One thread runs this test, the worker and the bus: were the task on it, nothing else could go on.
         let caller = client.clone();

@@ -57,18 +57,23 @@ fn line<T: metropolis::Task>() -> u32 {
 
 #[tokio::test]
 async fn a_missing_type_names_every_task_that_needs_it() {
-    let text = refused(Worker::new(Bus::embedded()).serve::<charge>().serve::<refund>()).await;
+    let text = refused(
+        Worker::new(Bus::embedded())
+            .serve::<charge>()
+            .serve::<refund>(),
+    )
+    .await;
     let expected = format!(
         "cannot start the worker: 3 problems
 nothing provides `e2e::startup::Pool`
-  charge  tests/tests/e2e/startup.rs:{}
-  refund  tests/tests/e2e/startup.rs:{}
+  charge  tests/tests/e2e/startup.rs:{}  startup.charge
+  refund  tests/tests/e2e/startup.rs:{}  startup.refund
   give the worker one: `.provide(value)`
 nothing provides `e2e::startup::Mailer`
-  charge  tests/tests/e2e/startup.rs:{}
+  charge  tests/tests/e2e/startup.rs:{}  startup.charge
   give the worker one: `.provide(value)`
 nothing provides `alloc::sync::Arc<dyn e2e::startup::Repo>`
-  refund  tests/tests/e2e/startup.rs:{}
+  refund  tests/tests/e2e/startup.rs:{}  startup.refund
   give the worker one: `.provide(value)`",
         line::<charge>(),
         line::<refund>(),
@@ -80,7 +85,11 @@ nothing provides `alloc::sync::Arc<dyn e2e::startup::Repo>`
 
 #[tokio::test]
 async fn a_type_that_is_provided_twice_is_a_mistake() {
-    let worker = Worker::new(Bus::embedded()).serve::<charge>().provide(Pool).provide(Mailer).provide(Pool);
+    let worker = Worker::new(Bus::embedded())
+        .serve::<charge>()
+        .provide(Pool)
+        .provide(Mailer)
+        .provide(Pool);
     assert_eq!(
         refused(worker).await,
         "cannot start the worker: two values of the type `e2e::startup::Pool` are provided
@@ -90,11 +99,16 @@ async fn a_type_that_is_provided_twice_is_a_mistake() {
 
 #[tokio::test]
 async fn two_tasks_that_one_message_can_reach_are_a_mistake_whatever_their_queues() {
-    let text = refused(Worker::new(Bus::embedded()).serve::<charge>().serve::<anything>()).await;
+    let text = refused(
+        Worker::new(Bus::embedded())
+            .serve::<charge>()
+            .serve::<anything>(),
+    )
+    .await;
     let expected = format!(
-        "cannot start the worker: 2 tasks can answer one message of `startup.charge`
-  charge    `startup.charge` tests/tests/e2e/startup.rs:{}
-  anything  `startup.{{id}}` tests/tests/e2e/startup.rs:{}",
+        "cannot start the worker: 2 tasks answer `startup.charge`
+  charge    tests/tests/e2e/startup.rs:{}  startup.charge
+  anything  tests/tests/e2e/startup.rs:{}  startup.{{id}}",
         line::<charge>(),
         line::<anything>(),
     );
@@ -103,17 +117,39 @@ async fn two_tasks_that_one_message_can_reach_are_a_mistake_whatever_their_queue
 
 #[tokio::test]
 async fn routes_that_cannot_be_told_apart_are_a_mistake() {
-    let text = refused(Worker::new(Bus::embedded()).serve::<route_one>().serve::<route_two>()).await;
-    assert!(text.starts_with("cannot start the worker: 2 tasks have the route `GET /startup/{a}`\n  route_one"), "{text}");
-    assert!(text.contains("route_two") && text.contains("http = \"none\""), "{text}");
+    let text = refused(
+        Worker::new(Bus::embedded())
+            .serve::<route_one>()
+            .serve::<route_two>(),
+    )
+    .await;
+    assert!(
+        text.starts_with(
+            "cannot start the worker: 2 tasks have the route `GET /startup/{a}`\n  route_one"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("route_two") && text.contains("http = \"none\""),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_parameter_that_is_no_property_is_a_mistake() {
     let text = refused(Worker::new(Bus::embedded()).serve::<lost>()).await;
-    assert!(text.contains("the task `lost` is wrong: `{key}` is no property of its input"), "{text}");
-    assert!(text.contains("the task `lost` is wrong: `{nothing}` is no property of its input"), "{text}");
-    assert!(text.contains(&format!("tests/tests/e2e/startup.rs:{}", line::<lost>())), "{text}");
+    assert!(
+        text.contains("the task `lost` is wrong: `{key}` is no property of its input"),
+        "{text}"
+    );
+    assert!(
+        text.contains("the task `lost` is wrong: `{nothing}` is no property of its input"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("tests/tests/e2e/startup.rs:{}", line::<lost>())),
+        "{text}"
+    );
 }
 
 #[test]
@@ -129,15 +165,30 @@ fn a_spec_made_by_hand_is_checked_in_every_field() {
         ..spec.meta
     };
     let text = Catalog::of([spec]).unwrap_err().to_string();
-    for what in ["`$SYS`, which is reserved", "queue \"a b\"", "must start with GET", "status 300", "concurrency", "timeout"] {
+    for what in [
+        "`$SYS`, which is reserved",
+        "queue \"a b\"",
+        "must start with GET",
+        "status 300",
+        "concurrency",
+        "timeout",
+    ] {
         assert!(text.contains(what), "{what} is missing in:\n{text}");
     }
 }
 
 #[tokio::test]
 async fn a_worker_alone_on_the_embedded_bus_says_what_to_do() {
-    let error = Worker::new(Bus::embedded()).serve::<anything>().run().await.unwrap_err().to_string();
-    assert!(error.contains("metropolis_gateway::run()") && error.contains("METROPOLIS_NATS_URL"), "{error}");
+    let error = Worker::new(Bus::embedded())
+        .serve::<anything>()
+        .run()
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("metropolis_gateway::run()") && error.contains("METROPOLIS_NATS_URL"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

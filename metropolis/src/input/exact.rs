@@ -227,7 +227,6 @@ impl<'d> Judge<'d> {
     /// property that may be absent but not null, without a default, can be part of a flattened option, in which serde
     /// takes every mistake for an absence.
     fn presence(&self, property: &Value, needed: bool) -> Laxity {
-        let nullable = self.nullable(property);
         let has_default = property.get("default").is_some();
         match (needed, self.nullable(property)) {
             (true, true) => Laxity::ALWAYS,

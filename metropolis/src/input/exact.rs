@@ -171,7 +171,7 @@ impl<'d> Judge<'d> {
         match (sole_type(object), keywords) {
             (Some("string" | "boolean" | "number" | "null"), ["type"]) => Laxity::NONE,
             (Some("string"), ["const" | "enum", "type"]) => Laxity::NULLS,
-            (Some("integer"), _) => Self::integer(object, keywords),
+            (Some("integer" | "number"), _) => Self::number(object, keywords),
             (Some("array"), ["items", "type"]) => self.schema(&object["items"]),
             (Some("array"), ["maxItems", "minItems", "prefixItems", "type"]) => self.tuple(object),
             (Some("object"), ["additionalProperties", "type"]) => {
@@ -182,7 +182,7 @@ impl<'d> Judge<'d> {
         }
     }
 
-    fn integer(object: &Map<String, Value>, keywords: &[&str]) -> Laxity {
+    fn number(object: &Map<String, Value>, keywords: &[&str]) -> Laxity {
         let bounds = ["exclusiveMaximum", "maximum", "minimum", "type"];
         let bounded = keywords.iter().all(|keyword| bounds.contains(keyword));
         if bounded && schema::has_only_own_limits(object) {

@@ -228,7 +228,11 @@ impl Draw<'_> {
             (0, Value::Array(items)) => items.push(stranger),
             (1, Value::Array(items)) => drop(items.pop()),
             (2, Value::String(text)) => *value = json!({ text.as_str(): null }),
-            (0, Value::Number(number)) if number.as_f64().is_some() => {
+            (0, Value::Number(number))
+                if number
+                    .as_i64()
+                    .is_some_and(|integer| integer.unsigned_abs() < 1 << 50) =>
+            {
                 *value = json!(number.as_f64())
             }
             _ => *value = stranger,
@@ -341,7 +345,7 @@ agreement! {
     unit_enums_agree: Vec<Colour>,
     external_enums_agree: External,
     internal_enums_agree: Field<Tagged>,
-    adjacent_enums_agree: Adjacent,
+    adjacent_enums_agree: Contents,
     untagged_enums_agree: Vec<Untagged>,
     flattened_types_agree: Listing,
     flattened_enums_agree: FlattenedEnum,
@@ -354,6 +358,8 @@ agreement! {
     anything_agrees: Field<Value>,
     nested_options_agree: Option<Field<Option<Option<u8>>>>,
     required_units_agree: Units,
+    results_agree: Field<Result<u8, Page>>,
+    ranges_agree: (std::ops::Range<i8>, std::ops::Bound<u8>, std::time::SystemTime),
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -447,4 +453,14 @@ struct Units {
     unit: (),
     phantom: PhantomData<u8>,
     none: Option<()>,
+}
+
+/// No unit variant: serde refuses `{"kind": "Unit", "value": 1}`, and the schema of an adjacently tagged enum does not.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", content = "value")]
+#[expect(dead_code, reason = "only its schema and its reading matter")]
+enum Contents {
+    Number(u8),
+    Optional(Option<Colour>),
+    Struct { page: Page },
 }

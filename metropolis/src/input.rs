@@ -13,6 +13,7 @@ use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+mod bounds;
 mod exact;
 mod integral;
 mod limits;

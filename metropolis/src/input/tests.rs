@@ -12,6 +12,7 @@ use super::*;
 use crate::schema;
 
 mod agreement;
+mod noise;
 
 fn shape_of<T: JsonSchema>() -> Shape {
     Shape::of(&document_of::<T>())
@@ -148,8 +149,8 @@ struct Limited {
 struct Tree {
     name: String,
     #[serde(default)]
-    children: Vec<Tree>,
-    parent: Option<Box<Tree>>,
+    children: Vec<Self>,
+    parent: Option<Box<Self>>,
 }
 
 #[test]

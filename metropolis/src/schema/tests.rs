@@ -31,7 +31,7 @@ struct Pair {
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema matters")]
 struct Chain {
-    next: Option<Box<Chain>>,
+    next: Option<Box<Self>>,
 }
 
 #[test]

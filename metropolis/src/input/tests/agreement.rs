@@ -406,7 +406,7 @@ enum External {
     Optional(Option<Colour>),
     Tuple(u8, String),
     Struct { page: Page, colour: Colour },
-    Again(Box<External>),
+    Again(Box<Self>),
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

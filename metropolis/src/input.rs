@@ -15,6 +15,7 @@ use serde_path_to_error::Segment;
 
 mod bounds;
 mod exact;
+mod fields;
 mod integral;
 mod limits;
 mod reading;

@@ -7,12 +7,16 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::bounds::{Bounds, digits, number, whole};
-use super::shape::{TextForm, parts};
+use super::fields::parts;
+use super::shape::TextForm;
 use super::{InputError, quoted};
 use crate::schema;
 
 /// Schemas are walked for at most so many steps, for documents can come from strangers.
 const STEPS_MAX: u32 = 10_000;
+
+/// So many references may lead from one to the next; it bounds the depth of the walk.
+pub(super) const REFERENCES_MAX: usize = 64;
 
 /// The ways in which a text can be understood, best first.
 #[derive(Debug, Clone, Default)]
@@ -279,7 +283,7 @@ impl<'d> Reader<'d> {
         reference: &'d str,
         walk: fn(&mut Self, &'d Value) -> R,
     ) -> Option<R> {
-        if self.open.contains(&reference) {
+        if self.open.contains(&reference) || self.open.len() == REFERENCES_MAX {
             return None;
         }
         let target = schema::resolve(self.document, reference)?;

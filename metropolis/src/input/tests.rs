@@ -636,6 +636,15 @@ fn strange_schemas_are_given_up_on() {
         definitions.insert(level.to_string(), json!({"anyOf": [next, next, next]}));
     }
     Shape::of(&json!({"$ref": "#/$defs/0", "$defs": definitions}));
+    let chain = (0..20_000).map(|level| {
+        let next = json!({"$ref": format!("#/$defs/{}", level + 1)});
+        (
+            level.to_string(),
+            json!({"type": "object", "properties": {"next": next}, "allOf": [next]}),
+        )
+    });
+    let chain: serde_json::Map<String, Value> = chain.collect();
+    Shape::of(&json!({"$ref": "#/$defs/0", "$defs": chain}));
     Shape::of(&json!({"$ref": "#"}));
     Shape::of(
         &json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}], "properties": 5, "required": {}, "type": [3]}),

@@ -62,7 +62,7 @@ pub struct Catalog {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     headline: String,
-    tasks: Vec<(&'static str, String)>,
+    tasks: Vec<[String; 3]>,
     help: Option<String>,
 }
 
@@ -79,7 +79,9 @@ impl Problem {
     /// Names a task that the mistake concerns, with its place in the source.
     #[must_use]
     pub fn at(mut self, meta: &TaskMeta) -> Self {
-        self.tasks.push((meta.name, meta.origin.to_string()));
+        let origin = meta.origin.to_string();
+        self.tasks
+            .push([meta.name.to_owned(), origin, meta.subject.to_owned()]);
         self
     }
 
@@ -94,14 +96,10 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline)?;
-        let width = self
-            .tasks
-            .iter()
-            .map(|(name, _)| name.len())
-            .max()
-            .unwrap_or(0);
-        for (name, origin) in &self.tasks {
-            write!(f, "\n  {name:width$}  {origin}")?;
+        let width = |column: usize| self.tasks.iter().map(|task| task[column].len()).max();
+        let (names, origins) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
+        for [name, origin, subject] in &self.tasks {
+            write!(f, "\n  {name:names$}  {origin:origins$}  {subject}")?;
         }
         match &self.help {
             Some(help) => write!(f, "\n  {help}"),
@@ -127,6 +125,9 @@ impl Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts: Vec<String> = self.0.iter().map(Problem::to_string).collect();
+        if texts.len() > 1 {
+            writeln!(f, "{} problems", texts.len())?;
+        }
         f.write_str(&texts.join("\n"))
     }
 }

@@ -13,7 +13,9 @@ use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+mod bounds;
 mod exact;
+mod fields;
 mod integral;
 mod limits;
 mod reading;

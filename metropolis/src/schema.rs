@@ -36,6 +36,10 @@ pub fn document(mut schema: Schema, generator: &mut SchemaGenerator) -> Value {
         transform.transform(&mut schema);
     }
     let mut definitions = generator.take_definitions(true);
+    seal_all(&mut definitions);
+    if let Some(Value::Object(own)) = schema.get_mut("$defs") {
+        seal_all(own);
+    }
     let mut root = unfold(schema, &mut definitions);
     if let Value::Object(root) = &mut root {
         root.remove("$schema");
@@ -82,6 +86,56 @@ fn points_to(value: &Value, name: &str) -> bool {
     }
 }
 
+/// Closes the objects that serde reads with no other keys, and schemars leaves open: some types of the standard library.
+///
+/// They are known by their names, which schemars gives to definitions, and which derived types do not have.
+fn seal_all(definitions: &mut Map<String, Value>) {
+    for (name, definition) in definitions {
+        match name
+            .split_once("_of_")
+            .map_or(name.as_str(), |(generic, _)| generic)
+        {
+            "Range" => seal(definition),
+            "Duration" => seal_time(definition, "secs", "nanos", u64::MAX),
+            "SystemTime" => seal_time(
+                definition,
+                "secs_since_epoch",
+                "nanos_since_epoch",
+                i64::MAX as u64,
+            ),
+            "Result" | "Bound" | "OsString" => {
+                let variants = definition.get_mut("oneOf").and_then(Value::as_array_mut);
+                variants.into_iter().flatten().for_each(seal);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn seal(schema: &mut Value) {
+    if let Some(keywords) = schema
+        .as_object_mut()
+        .filter(|keywords| keywords.contains_key("properties"))
+    {
+        keywords.insert("additionalProperties".to_owned(), Value::Bool(false));
+    }
+}
+
+/// Seals a time of the standard library, unless it is a type of the user's that has the same name.
+///
+/// The nanoseconds may be more than a second and carry up to four, which must not overflow the seconds.
+fn seal_time(schema: &mut Value, seconds: &str, nanos: &str, seconds_max: u64) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    let Some(properties) = properties.filter(|names| names.len() == 2 && names.contains_key(nanos))
+    else {
+        return;
+    };
+    if let Some(Value::Object(seconds)) = properties.get_mut(seconds) {
+        seconds.insert("maximum".to_owned(), (seconds_max - 4).into());
+        seal(schema);
+    }
+}
+
 /// Finds the schema a `$ref` of the document points to. Only references into the same document are followed.
 pub(crate) fn resolve<'d>(document: &'d Value, reference: &str) -> Option<&'d Value> {
     let pointer = reference.strip_prefix('#')?;
@@ -93,14 +147,14 @@ pub(crate) fn resolve<'d>(document: &'d Value, reference: &str) -> Option<&'d Va
 
 /// States the limits serde enforces by itself and schemars leaves out.
 ///
-/// Integers get the bounds of their width; keys of maps from integers lose the leading zeros that serde refuses. What
+/// Numbers get the bounds of their width; keys of maps from integers lose the leading zeros that serde refuses. What
 /// cannot be stated: the width of such a key, which schemars has already forgotten.
 fn state_limits(schema: &mut Schema) {
     transform_subschemas(&mut state_limits, schema);
     let Some(object) = schema.as_object_mut() else {
         return;
     };
-    bound_integer(object);
+    bound_number(object);
     canonical_keys(object);
     // schemars does not descend into this keyword, which a flattened map of integers uses.
     if let Some(Ok(others)) = object
@@ -111,15 +165,15 @@ fn state_limits(schema: &mut Schema) {
     }
 }
 
-fn bound_integer(object: &mut Map<String, Value>) {
-    if !has_type(object, "integer") {
+fn bound_number(object: &mut Map<String, Value>) {
+    if !has_type(object, "integer") && !has_type(object, "number") {
         return;
     }
-    let Some(width) = object
+    let width = object
         .get("format")
         .and_then(Value::as_str)
-        .and_then(Width::of)
-    else {
+        .and_then(Width::of);
+    let Some(width) = width else {
         return;
     };
     tighten(object, "minimum", width.minimum, |own, limit| own >= limit);
@@ -156,7 +210,7 @@ fn tighten(
     }
 }
 
-/// The bounds of one integer type, as JSON Schema states them.
+/// The bounds of one type of number, as JSON Schema states them.
 struct Width {
     minimum: Number,
     maximum_keyword: &'static str,
@@ -176,6 +230,7 @@ impl Width {
             "uint32" => Self::inclusive(u32::MIN, u32::MAX),
             "uint64" => Self::inclusive(u64::MIN, u64::MAX),
             "uint" => Self::inclusive(usize::MIN, usize::MAX),
+            "float" => Self::inclusive(finite(f32::MIN)?, finite(f32::MAX)?),
             "int128" => Self::below_power(Number::from_f64(-(2f64.powi(127)))?, 127)?,
             "uint128" => Self::below_power(0.into(), 128)?,
             _ => return None,
@@ -200,7 +255,11 @@ impl Width {
     }
 }
 
-/// Whether the limits of an integer's schema are the ones its type has anyway, so that serde enforces all of them.
+fn finite(float: f32) -> Option<Number> {
+    Number::from_f64(f64::from(float))
+}
+
+/// Whether the limits of a number's schema are the ones its type has anyway, so that serde enforces all of them.
 pub(crate) fn has_only_own_limits(object: &Map<String, Value>) -> bool {
     let mut plain = Map::new();
     for keyword in ["type", "format"] {
@@ -210,7 +269,7 @@ pub(crate) fn has_only_own_limits(object: &Map<String, Value>) -> bool {
                 .map(|value| (keyword.to_owned(), value.clone())),
         );
     }
-    bound_integer(&mut plain);
+    bound_number(&mut plain);
     let bounds = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
     plain.len() > 2
         && bounds

@@ -35,7 +35,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 ///
 /// ```no_run
 /// # struct Database;
-/// # async fn example(bus: metropolis::Bus) -> Result<(), metropolis::RunError> {
+/// # async fn example(bus: metropolis::Bus) -> Result<(), metropolis::worker::StartError> {
 /// metropolis::Worker::new(bus).provide(Database).run().await
 /// # }
 /// ```

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use super::reading::REFERENCES_MAX;
 use crate::schema;
 
 /// What a document must not hold for serde alone to be trusted with it.
@@ -46,6 +47,7 @@ impl Laxity {
         let mut judge = Judge {
             document,
             seen: Vec::new(),
+            depth: 0,
         };
         let struct_at_root = document.as_object().filter(|object| is_struct(object));
         if let Some(object) = struct_at_root {
@@ -97,6 +99,7 @@ struct Judge<'d> {
     document: &'d Value,
     /// References that are judged already, or about to be: their laxity is counted once.
     seen: Vec<&'d str>,
+    depth: usize,
 }
 
 impl<'d> Judge<'d> {
@@ -124,9 +127,15 @@ impl<'d> Judge<'d> {
         if self.seen.contains(&reference) {
             return Laxity::NONE;
         }
+        if self.depth == REFERENCES_MAX {
+            return Laxity::ALWAYS;
+        }
         self.seen.push(reference);
-        schema::resolve(self.document, reference)
-            .map_or(Laxity::ALWAYS, |target| self.schema(target))
+        self.depth += 1;
+        let laxity = schema::resolve(self.document, reference)
+            .map_or(Laxity::ALWAYS, |target| self.schema(target));
+        self.depth -= 1;
+        laxity
     }
 
     /// An option of a type that has its own definition: the type, or null.
@@ -171,7 +180,7 @@ impl<'d> Judge<'d> {
         match (sole_type(object), keywords) {
             (Some("string" | "boolean" | "number" | "null"), ["type"]) => Laxity::NONE,
             (Some("string"), ["const" | "enum", "type"]) => Laxity::NULLS,
-            (Some("integer"), _) => Self::integer(object, keywords),
+            (Some("integer" | "number"), _) => Self::number(object, keywords),
             (Some("array"), ["items", "type"]) => self.schema(&object["items"]),
             (Some("array"), ["maxItems", "minItems", "prefixItems", "type"]) => self.tuple(object),
             (Some("object"), ["additionalProperties", "type"]) => {
@@ -182,7 +191,7 @@ impl<'d> Judge<'d> {
         }
     }
 
-    fn integer(object: &Map<String, Value>, keywords: &[&str]) -> Laxity {
+    fn number(object: &Map<String, Value>, keywords: &[&str]) -> Laxity {
         let bounds = ["exclusiveMaximum", "maximum", "minimum", "type"];
         let bounded = keywords.iter().all(|keyword| bounds.contains(keyword));
         if bounded && schema::has_only_own_limits(object) {
@@ -227,7 +236,6 @@ impl<'d> Judge<'d> {
     /// property that may be absent but not null, without a default, can be part of a flattened option, in which serde
     /// takes every mistake for an absence.
     fn presence(&self, property: &Value, needed: bool) -> Laxity {
-        let nullable = self.nullable(property);
         let has_default = property.get("default").is_some();
         match (needed, self.nullable(property)) {
             (true, true) => Laxity::ALWAYS,

@@ -4,14 +4,19 @@
 //! which serde tries the variants of an untagged enum. The first way that fits gives the JSON.
 
 use serde::de::IgnoredAny;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-use super::shape::{TextForm, parts};
-use super::{InputError, integral, quoted};
+use super::bounds::{Bounds, digits, number, whole};
+use super::fields::parts;
+use super::shape::TextForm;
+use super::{InputError, quoted};
 use crate::schema;
 
 /// Schemas are walked for at most so many steps, for documents can come from strangers.
 const STEPS_MAX: u32 = 10_000;
+
+/// So many references may lead from one to the next; it bounds the depth of the walk.
+pub(super) const REFERENCES_MAX: usize = 64;
 
 /// The ways in which a text can be understood, best first.
 #[derive(Debug, Clone, Default)]
@@ -243,79 +248,6 @@ fn unlike(kinds: &[&Kind]) -> String {
     }
 }
 
-/// The limits of a number, exclusive ones included.
-#[derive(Debug, Clone, Default)]
-struct Bounds {
-    minimum: Option<Number>,
-    maximum: Option<Number>,
-    above: Option<Number>,
-    below: Option<Number>,
-}
-
-impl Bounds {
-    fn of(keywords: &Map<String, Value>) -> Self {
-        let bound = |keyword: &str| keywords.get(keyword).and_then(Value::as_number).cloned();
-        Self {
-            minimum: bound("minimum"),
-            maximum: bound("maximum"),
-            above: bound("exclusiveMinimum"),
-            below: bound("exclusiveMaximum"),
-        }
-    }
-
-    /// Says which bound a number in JSON's notation breaks, if any.
-    fn broken(&self, number: &str) -> Option<String> {
-        use std::cmp::Ordering::{Equal, Greater, Less};
-        let rules = [
-            (&self.minimum, &[Less][..], "less than"),
-            (&self.maximum, &[Greater], "more than"),
-            (&self.above, &[Less, Equal], "not more than"),
-            (&self.below, &[Greater, Equal], "not less than"),
-        ];
-        rules.into_iter().find_map(|(bound, broken_by, words)| {
-            let bound = bound.as_ref()?;
-            broken_by
-                .contains(&compare(number, bound)?)
-                .then(|| format!("{words} {bound}"))
-        })
-    }
-}
-
-/// Compares integers exactly as long as both fit 128 bits, everything else as floats.
-///
-/// A 128-bit integer against a power of two is a comparison of floats and can be off by rounding, so equality says
-/// nothing there; serde has the last word about those.
-fn compare(number: &str, bound: &Number) -> Option<std::cmp::Ordering> {
-    if let (Ok(number), Some(bound)) = (number.parse::<i128>(), bound.as_i128()) {
-        return Some(number.cmp(&bound));
-    }
-    let (float, limit) = (number.parse::<f64>().ok()?, bound.as_f64()?);
-    let rounded = number.len() > 17 && float == limit && limit.abs() > u64::MAX as f64;
-    if rounded {
-        None
-    } else {
-        float.partial_cmp(&limit)
-    }
-}
-
-/// A number as JSON writes it, and finite. Neither `NaN`, nor `+1`, nor `007`, nor ` 1`.
-fn number(text: &str) -> Option<&str> {
-    let starts = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-    let ends = text.ends_with(|last: char| last.is_ascii_digit());
-    (starts && ends && serde_json::from_str::<f64>(text).is_ok()).then_some(text)
-}
-
-fn whole(text: &str) -> Option<String> {
-    integral::whole(number(text)?)
-}
-
-/// An integer of any length, for an error only.
-fn digits(text: &str) -> Option<String> {
-    number(text)
-        .filter(|text| !text.contains(['.', 'e', 'E']))
-        .map(str::to_owned)
-}
-
 fn json_that_starts_with(text: &str, first: char) -> Option<String> {
     let text = text.trim_ascii();
     let fits = text.starts_with(first) && serde_json::from_str::<IgnoredAny>(text).is_ok();
@@ -351,7 +283,7 @@ impl<'d> Reader<'d> {
         reference: &'d str,
         walk: fn(&mut Self, &'d Value) -> R,
     ) -> Option<R> {
-        if self.open.contains(&reference) {
+        if self.open.contains(&reference) || self.open.len() == REFERENCES_MAX {
             return None;
         }
         let target = schema::resolve(self.document, reference)?;

@@ -1,1 +1,130 @@
 use super::*;
+use bytes::Bytes;
+
+use crate::wire::Headers;
+
+fn answer(subject: Subject) -> Incoming {
+    Incoming {
+        subject,
+        reply: None,
+        headers: Headers::new(),
+        payload: Bytes::from_static(b"answer"),
+        arrived: Instant::now(),
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
+
+#[test]
+fn a_token_is_read_as_it_was_written() {
+    for (slot, nonce) in [(0, 0), (1, 0xdead_beef), (IN_FLIGHT_MAX, u64::MAX)] {
+        let token = Token { slot, nonce };
+        let mut text = BytesMut::new();
+        write_token(&mut text, token);
+        assert_eq!(read_token(&text), Some(token));
+    }
+}
+
+#[test]
+fn another_spelling_of_a_token_is_none() {
+    for text in [
+        "",
+        "0",
+        "00000000000000000000000",
+        "0000000000000000000000000",
+        "+00000000000000000000000",
+        "0000000000000000000000aB",
+        "00000000000000000000.000",
+        "\u{20ac}000000000000000000000",
+    ] {
+        assert_eq!(read_token(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_answer_wins_and_frees_the_slot() {
+    let mux = Mux::new("test");
+    let pending = mux.open(soon()).unwrap();
+    let reply = pending.reply_subject();
+    assert!(mux.owns(&reply));
+    mux.complete(answer(reply.clone()));
+    mux.complete(answer(reply.clone()));
+    assert_eq!(pending.await.unwrap().payload, "answer");
+    mux.complete(answer(reply));
+    assert_eq!((mux.in_flight(), mux.late()), (0, 2));
+}
+
+#[tokio::test]
+async fn an_old_reply_subject_does_not_answer_the_next_request() {
+    let mux = Mux::new("test");
+    let old = mux.open(soon()).unwrap().reply_subject();
+    let pending = mux.open(soon()).unwrap();
+    mux.complete(answer(old));
+    assert_eq!(mux.late(), 1);
+    mux.fail(pending.reply_subject().as_str(), RequestError::NoResponders);
+    assert_eq!(pending.await.unwrap_err(), RequestError::NoResponders);
+}
+
+#[tokio::test]
+async fn foreign_subjects_below_the_prefix_are_counted() {
+    let mux = Mux::new("test");
+    for token in ["x", "ffffffffffffffffffffffff", "a.b"] {
+        let subject = format!("{}{token}", mux.prefix);
+        mux.complete(answer(Subject::parse(subject).unwrap()));
+    }
+    mux.fail("short", RequestError::NoResponders);
+    assert_eq!(mux.late(), 4);
+}
+
+#[tokio::test]
+async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
+    let mux = Mux::new("test");
+    let pending = mux
+        .open(Instant::now() + Duration::from_millis(30))
+        .unwrap();
+    assert_eq!(pending.await.unwrap_err(), RequestError::TimedOut);
+    assert_eq!(mux.in_flight(), 0);
+    // Nothing else holds the mux once its sweeper has ended.
+    let deadline = soon();
+    while Arc::strong_count(&mux) > 1 {
+        assert!(
+            Instant::now() < deadline,
+            "the sweeper goes on with nothing to sweep"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let again = mux
+        .open(Instant::now() + Duration::from_millis(30))
+        .unwrap();
+    assert_eq!(again.await.unwrap_err(), RequestError::TimedOut);
+}
+
+#[tokio::test]
+async fn a_lost_connection_fails_long_waits_soon() {
+    let mux = Mux::new("test");
+    let pending = mux
+        .open(Instant::now() + Duration::from_secs(3600))
+        .unwrap();
+    mux.connection_lost();
+    let waited = tokio::time::timeout(Duration::from_secs(5), pending).await;
+    assert_eq!(waited.unwrap().unwrap_err(), RequestError::ConnectionLost);
+}
+
+#[tokio::test]
+async fn no_more_requests_than_the_bound_and_none_once_closed() {
+    let mux = Mux::new("test");
+    let mut pending: Vec<_> = (0..IN_FLIGHT_MAX)
+        .map(|_| mux.open(soon()).unwrap())
+        .collect();
+    assert_eq!(mux.open(soon()).unwrap_err(), RequestError::Overloaded);
+    pending.truncate(1);
+    assert_eq!(mux.in_flight(), 1);
+    mux.close();
+    assert_eq!(
+        pending.remove(0).await.unwrap_err(),
+        RequestError::ConnectionLost
+    );
+    assert_eq!(mux.open(soon()).unwrap_err(), RequestError::NotConnected);
+}

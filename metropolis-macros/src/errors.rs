@@ -130,7 +130,7 @@ pub(crate) fn not_a_pair(at: Span, vocabulary: &Vocabulary) -> Error {
 pub(crate) fn no_value(key: &Ident, known: &Key) -> Error {
     helped(
         key,
-        format_args!("`{key}` is not followed by `= value`"),
+        format_args!("`{key}` needs `=` and a value"),
         known.example,
     )
 }
@@ -371,7 +371,7 @@ pub(crate) mod route {
         let help = format!("http = {:?}", route.value().replacen(method, &capitals, 1));
         helped(
             route,
-            format_args!("the method `{method}` is written in capitals"),
+            format_args!("the method `{method}` is not in capitals"),
             help,
         )
     }
@@ -460,10 +460,9 @@ pub(crate) fn not_a_function(at: Span) -> Error {
     )
 }
 
-pub(crate) fn plain_function(signature: &Signature) -> Error {
-    let name = &signature.ident;
+pub(crate) fn plain_function(token: &Token![fn], name: &Ident) -> Error {
     helped(
-        &signature.fn_token,
+        token,
         format_args!("`{name}` is not async"),
         format_args!(
             "write `async fn {name}`, or add the key `blocking` to run it on the blocking pool"
@@ -471,10 +470,9 @@ pub(crate) fn plain_function(signature: &Signature) -> Error {
     )
 }
 
-pub(crate) fn declared_plain(signature: &Signature) -> Error {
-    let name = &signature.ident;
+pub(crate) fn declared_plain(token: &Token![fn], name: &Ident) -> Error {
     helped(
-        &signature.fn_token,
+        token,
         format_args!("`{name}` is declared, and a declared task is called over the bus"),
         format_args!("write `async fn {name}`"),
     )
@@ -565,8 +563,8 @@ pub(crate) fn conditional_parameter(cfg: &Attribute) -> Error {
 pub(crate) fn provided_in_a_declaration(parameter: &PatType) -> Error {
     helped(
         parameter,
-        "a declared task provides for itself where it runs",
-        "keep the input only, or give the function a body",
+        "a declared task takes its input only; the rest is provided where it runs",
+        "remove this parameter, or give the function a body",
     )
 }
 
@@ -607,8 +605,8 @@ pub(crate) fn infer(at: impl ToTokens, place: Place) -> Error {
 pub(crate) fn never(at: impl ToTokens, place: Place) -> Error {
     helped(
         at,
-        format_args!("`!` cannot be {place}, as it never comes"),
-        "write `()` for an empty one",
+        format_args!("`!` never comes and cannot be in {place}"),
+        "write `()` for an empty one, and no `Result` where nothing can fail",
     )
 }
 
@@ -634,7 +632,9 @@ fn text(tokens: &impl ToTokens) -> String {
 
 /// `#[derive(Fault)]`.
 pub(crate) mod fault {
-    use super::{Error, Ident, LitInt, LitStr, Span, ToTokens, Variant, error, helped, quoted};
+    use super::{
+        Error, Ident, LitInt, LitStr, Span, ToTokens, Token, Variant, error, helped, quoted,
+    };
 
     pub(crate) fn generics(generics: impl ToTokens, name: &Ident) -> Error {
         helped(
@@ -646,7 +646,7 @@ pub(crate) mod fault {
         )
     }
 
-    pub(crate) fn union(token: impl ToTokens) -> Error {
+    pub(crate) fn union(token: &Token![union]) -> Error {
         error(token, "`Fault` is derived for an enum or a struct")
     }
 
@@ -704,15 +704,15 @@ pub(crate) mod fault {
 
     pub(crate) fn key_of_a_variant(key: &Ident, first: Option<&Variant>) -> Error {
         let place = first.map_or("a variant".to_owned(), |variant| {
-            format!("a variant, as above `{}`", variant.ident)
+            format!("a variant; write it above `{}`", variant.ident)
         });
-        error(key, format_args!("`{key}` is said of {place}"))
+        error(key, format_args!("`{key}` belongs to {place}"))
     }
 
     pub(crate) fn key_of_the_enum(key: &Ident) -> Error {
         error(
             key,
-            format_args!("`{key}` is said of the whole enum; write it above `enum`"),
+            format_args!("`{key}` belongs to the whole enum; write it above `enum`"),
         )
     }
 }

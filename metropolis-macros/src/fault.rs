@@ -128,10 +128,12 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// An impl that answers nothing, for a type that was refused. A generic type goes without.
+    /// An impl that answers nothing, for a type that was refused. What can never be a fault goes without.
     fn stand_in(&self, input: &DeriveInput) -> Option<TokenStream> {
         let Self { ident, runtime, .. } = self;
-        input.generics.params.is_empty().then(|| {
+        let can_be_a_fault =
+            input.generics.params.is_empty() && !matches!(input.data, Data::Union(_));
+        can_be_a_fault.then(|| {
             quote! {
                 impl #runtime::__private::FaultKinds for #ident {
                     const KINDS: &'static [#runtime::FaultKind] = &[];

@@ -261,22 +261,36 @@ fn a_torn_list_is_one_mistake() {
     refuses(
         r#"subject("foo.bar")"#,
         "async fn work() {}",
-        &["`subject` is not followed by `= value`"],
+        &["`subject` needs `=` and a value"],
     );
     refuses(
         "subject =",
         "async fn work() {}",
-        &["`subject` is not followed by `= value`"],
+        &["`subject` needs `=` and a value"],
     );
     refuses(
         r#"subject: "foo.bar""#,
         "async fn work() {}",
-        &["`subject` is not followed by `= value`"],
+        &["`subject` needs `=` and a value"],
     );
     refuses(
         r#"subject = "foo.bar" queue = "a""#,
         "async fn work() {}",
         &["expected a comma between keys"],
+    );
+}
+
+#[test]
+fn only_functions_are_tasks() {
+    refuses(
+        r#"subject = "a.b""#,
+        "struct Text;",
+        &["`#[task]` goes on a function"],
+    );
+    refuses(
+        r#"subject = "a.b""#,
+        "const TEXT: u8 = 1;",
+        &["`#[task]` goes on a function"],
     );
 }
 

@@ -205,8 +205,11 @@ pub(crate) fn timeout_without_unit(text: &LitStr) -> Error {
 }
 
 pub(crate) fn timeout_of_zero(text: &LitStr) -> Error {
-    let what = format_args!("no call can be answered within {}", quoted(text)).to_string();
-    helped(text, what, r#"timeout = "500ms""#)
+    helped(
+        text,
+        format_args!("no call can be answered within {}", quoted(text)),
+        r#"timeout = "500ms""#,
+    )
 }
 
 pub(crate) fn timeout_too_long(text: &LitStr) -> Error {
@@ -505,20 +508,15 @@ pub(crate) fn receiver(receiver: &Receiver) -> Error {
 
 pub(crate) fn generics(signature: &Signature) -> Error {
     let (name, generics) = (&signature.ident, &signature.generics);
-    let help =
-        format_args!("write one function for each type, and let it call a generic one").to_string();
-    match generics.params.is_empty() {
-        false => helped(
-            generics,
-            format_args!("the task `{name}` cannot be generic; it has one subject"),
-            help,
-        ),
-        true => helped(
-            &generics.where_clause,
-            format_args!("the task `{name}` cannot be generic"),
-            help,
-        ),
-    }
+    let at = match &generics.where_clause {
+        Some(clause) if generics.params.is_empty() => clause.to_token_stream(),
+        _ => generics.to_token_stream(),
+    };
+    helped(
+        at,
+        format_args!("the task `{name}` cannot be generic; it has one subject"),
+        "write one function for each type, and let it call a generic one",
+    )
 }
 
 pub(crate) fn qualifier(at: impl ToTokens, word: &str) -> Error {

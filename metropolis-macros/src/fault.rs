@@ -246,16 +246,17 @@ fn code(ident: &Ident, written: Option<&LitStr>, errors: &mut Errors) -> Option<
     None
 }
 
-/// `NotFound` -> `not_found`, `HTTPError` -> `http_error`.
-fn snake_case(name: &str) -> String {
+/// `NotFound` -> `not_found`, `HTTPError` -> `http_error`: a word starts at a capital beside a small letter.
+pub(crate) fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut snake = String::new();
     for (at, letter) in letters.iter().enumerate() {
-        let is_after_small = at > 0 && !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
-        let is_before_small = at > 0
-            && letters[at - 1] != '_'
-            && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
-        if letter.is_uppercase() && (is_after_small || is_before_small) {
+        let before = at
+            .checked_sub(1)
+            .map(|at| letters[at])
+            .filter(|c| *c != '_');
+        let is_before_small = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && before.is_some_and(|c| !c.is_uppercase() || is_before_small) {
             snake.push('_');
         }
         snake.extend(letter.to_lowercase());

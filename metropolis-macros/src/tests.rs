@@ -299,7 +299,7 @@ fn types_are_judged_by_their_outermost_borrow() {
     let good = [
         "async fn work(a: &Arc<dyn for<'a> Fn(&'a str) -> &'a str>, b: &Foo<'_>, c: &&str) -> &'static str { todo() }",
         "async fn work((a): (&Db), b: [u8; 4]) -> Cow<'static, str> { todo() }",
-        "async fn work(call: fn(&str) -> u8) {}",
+        "async fn work(call: fn(&str) -> u8) -> Bits<{ A & !B }> {}",
     ];
     for item in good {
         refuses(r#"subject = "a.b""#, item, &[]);
@@ -317,6 +317,23 @@ fn types_are_judged_by_their_outermost_borrow() {
             &format!("async fn work(input: {ty}) {{}}"),
             &[borrow],
         );
+    }
+}
+
+#[test]
+fn a_code_is_the_snake_case_of_its_variant() {
+    let codes = [
+        ("NotFound", "not_found"),
+        ("HTTPError", "http_error"),
+        ("NoHTTP", "no_http"),
+        ("Over9000", "over9000"),
+        ("A", "a"),
+        ("ABTest", "ab_test"),
+        ("already_small", "already_small"),
+        ("Half_Way", "half_way"),
+    ];
+    for (name, code) in codes {
+        assert_eq!(fault::snake_case(name), code);
     }
 }
 

@@ -13,17 +13,19 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-const UI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui");
+/// Where the cases are, seen from the package, which is where cargo starts a test.
+const UI: &str = "tests/ui";
 
 #[test]
 fn mistakes_are_explained() {
-    if is_compiler_of_the_snapshots() {
-        return trybuild::TestCases::new().compile_fail("tests/ui/[!p]*/*.rs");
-    }
     let cases = mistakes();
+    if is_compiler_of_the_snapshots() {
+        let texts = trybuild::TestCases::new();
+        return cases.iter().for_each(|case| texts.compile_fail(&case.path));
+    }
     let found = compile("mistakes", &cases);
     for case in &cases {
-        let errors = found.count(case, "error");
+        let errors = found.errors(case);
         assert_eq!(
             errors,
             case.errors_in_the_snapshot(),
@@ -53,7 +55,7 @@ fn one_mistake_is_one_error() {
 
 #[test]
 fn good_code_compiles_in_silence() {
-    let cases = cases_in("pass");
+    let cases = cases_in(&Path::new(UI).join("pass"));
     let found = compile("pass", &cases);
     let said: String = cases.iter().map(|case| found.text(case)).collect();
     assert!(said.is_empty(), "{said}");
@@ -94,24 +96,35 @@ impl Case {
 }
 
 fn mistakes() -> Vec<Case> {
-    let folders = fs::read_dir(UI).unwrap().map(|entry| entry.unwrap());
-    let folders = folders.filter(|folder| folder.path().is_dir() && folder.file_name() != "pass");
-    folders
-        .flat_map(|folder| cases_in(folder.file_name().to_str().unwrap()))
-        .collect()
+    let folders = entries(Path::new(UI))
+        .into_iter()
+        .filter(|path| path.is_dir());
+    let folders = folders.filter(|folder| !folder.ends_with("pass"));
+    folders.flat_map(|folder| cases_in(&folder)).collect()
 }
 
-fn cases_in(folder: &str) -> Vec<Case> {
-    let files = fs::read_dir(Path::new(UI).join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+fn cases_in(folder: &Path) -> Vec<Case> {
+    let files = entries(folder).into_iter();
+    let sources = files.filter(|path| path.extension().is_some_and(|end| end == "rs"));
     sources
         .map(|path| Case {
-            name: format!("{folder}--{}", path.file_stem().unwrap().to_str().unwrap()),
+            name: format!("{}--{}", stem(folder), stem(&path)),
             path,
         })
         .collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
 }
 
 /// What the compiler said, by case.
@@ -126,9 +139,9 @@ impl Found {
         self.by_case.get(&case.name).into_iter().flatten()
     }
 
-    fn count(&self, case: &Case, level: &str) -> usize {
+    fn errors(&self, case: &Case) -> usize {
         self.messages(case)
-            .filter(|message| message["level"] == level)
+            .filter(|message| message["level"] == "error")
             .count()
     }
 
@@ -144,69 +157,63 @@ fn compile(package: &str, cases: &[Case]) -> Found {
     let room = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("ui")
         .join(package);
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     fs::create_dir_all(&room).unwrap();
-    fs::write(room.join("Cargo.toml"), manifest(package, workspace, cases)).unwrap();
-    fs::copy(workspace.join("Cargo.lock"), room.join("Cargo.lock")).unwrap();
+    fs::write(room.join("Cargo.toml"), manifest(package, cases)).unwrap();
+    fs::copy("../Cargo.lock", room.join("Cargo.lock")).unwrap();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args([
         "check",
+        "--bins",
+        "--keep-going",
         "--offline",
         "--quiet",
-        "--keep-going",
-        "--bins",
         "--message-format=json",
     ]);
     cargo
-        .current_dir(&room)
-        .env("CARGO_TARGET_DIR", room.with_file_name("target"));
-    read(&run(cargo
-        .env_remove("RUSTFLAGS")
-        .env_remove("RUSTC_BOOTSTRAP")))
+        .env("CARGO_TARGET_DIR", room.with_file_name("target"))
+        .env_remove("RUSTFLAGS");
+    read(&run(cargo.env_remove("RUSTC_BOOTSTRAP").current_dir(&room)))
 }
 
-fn manifest(package: &str, workspace: &Path, cases: &[Case]) -> String {
-    let mut manifest = format!(
+fn manifest(package: &str, cases: &[Case]) -> String {
+    let metropolis = fs::canonicalize("../metropolis").unwrap();
+    let head = format!(
         r#"
+[workspace]
 [package]
 name = "ui-{package}"
 edition = "2024"
-[workspace]
 [dependencies]
-metropolis.path = {:?}
+metropolis.path = {metropolis:?}
 schemars = "1"
 serde = {{ version = "1", features = ["derive"] }}
 thiserror = "2"
-"#,
-        workspace.join("metropolis")
+"#
     );
-    for case in cases {
-        manifest += &format!("[[bin]]\nname = {:?}\npath = {:?}\n", case.name, case.path);
-    }
-    manifest
+    let programs = cases.iter().map(|case| {
+        let path = fs::canonicalize(&case.path).unwrap();
+        format!("[[bin]]\nname = {:?}\npath = {path:?}\n", case.name)
+    });
+    programs.fold(head, |manifest, program| manifest + &program)
 }
 
+/// Sorts the messages by program. The summary that ends a compilation points at no place and is left out.
 fn read(output: &Output) -> Found {
     let mut by_case = BTreeMap::<String, Vec<Value>>::new();
     let lines = output.stdout.split(|byte| *byte == b'\n');
-    for event in lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()) {
-        let message = &event["message"];
-        let is_summary = message["spans"].as_array().is_none_or(Vec::is_empty);
-        if let Some(name) = event["target"]["name"]
-            .as_str()
-            .filter(|_| event["reason"] == "compiler-message" && !is_summary)
-        {
-            by_case
-                .entry(name.to_owned())
-                .or_default()
-                .push(message.clone());
+    for mut event in lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()) {
+        let message = event["message"].take();
+        let points = message["spans"]
+            .as_array()
+            .is_some_and(|spans| !spans.is_empty());
+        if let (Some(name), true) = (event["target"]["name"].as_str(), points) {
+            by_case.entry(name.to_owned()).or_default().push(message);
         }
     }
-    let log = String::from_utf8_lossy(&output.stderr).into_owned();
     Found {
         by_case,
         is_success: output.status.success(),
-        log,
+        log: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 

@@ -193,15 +193,7 @@ fn entry(spec: TaskSpec, problems: &mut Vec<Problem>) -> Option<Entry> {
     let queue = Queue::parse(meta.queue)
         .map_err(|error| note(error.to_string()))
         .ok();
-    let route = pattern
-        .as_ref()
-        .and_then(|pattern| match route_of(meta, pattern) {
-            Ok(route) => Some(route),
-            Err(error) => {
-                note(error);
-                None
-            }
-        });
+    let route = route_of(meta, pattern.as_ref()).map_err(&mut note).ok();
     for limit in limits(meta) {
         note(limit);
     }
@@ -234,13 +226,14 @@ fn document(
     Some(schema::document(schema, &mut generator))
 }
 
-fn route_of(meta: &TaskMeta, pattern: &Pattern) -> Result<Option<Route>, String> {
+/// The route as given, or derived where there is a subject to derive it from; `None` when the task wants none.
+fn route_of(meta: &TaskMeta, pattern: Option<&Pattern>) -> Result<Option<Route>, String> {
     match meta.http {
         Some("none") => Ok(None),
         Some(text) => Route::parse(text)
             .map(Some)
             .map_err(|error| error.to_string()),
-        None => Ok(Some(Route::derive(pattern))),
+        None => Ok(pattern.map(Route::derive)),
     }
 }
 

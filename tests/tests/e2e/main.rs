@@ -5,6 +5,7 @@ mod calls;
 mod replies;
 mod stalls;
 mod startup;
+mod stop;
 
 use metropolis::{Bus, NatsOptions};
 use metropolis_tests::NatsServer;

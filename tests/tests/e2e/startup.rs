@@ -166,7 +166,7 @@ fn a_spec_made_by_hand_is_checked_in_every_field() {
     };
     let text = Catalog::of([spec]).unwrap_err().to_string();
     for what in [
-        "`$SYS`, which is reserved",
+        "token `$SYS`",
         "queue \"a b\"",
         "must start with GET",
         "status 300",

@@ -132,7 +132,7 @@ fn meta(task: &Task, attrs: &Attrs<'_>) -> TokenStream {
         .filter(|docs| !docs.is_empty())
         .into_iter();
     let deprecated = attrs.is_deprecated().then(|| quote!(deprecated: true,));
-    let origin = quote_spanned!(function.ident.span()=> #runtime::__private::here!());
+    let origin = origin(runtime, function.ident.span());
     let needs = needs(runtime, function);
     quote! {
         #runtime::TaskMeta {
@@ -146,6 +146,16 @@ fn meta(task: &Task, attrs: &Attrs<'_>) -> TokenStream {
             ..#runtime::TaskMeta::DEFAULT
         }
     }
+}
+
+/// A call of `here!` that stands where the function's name does: every token of it, or `line!()` is the attribute's.
+fn origin(runtime: &TokenStream, name: Span) -> TokenStream {
+    let here = quote!(#runtime::__private::here!());
+    let moved = here.into_iter().map(|mut token| {
+        token.set_span(name);
+        token
+    });
+    moved.collect()
 }
 
 fn written_keys(args: &TaskArgs) -> TokenStream {

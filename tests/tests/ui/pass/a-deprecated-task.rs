@@ -13,7 +13,5 @@ async fn ask(cents: u64) -> u64;
 
 fn main() {
     #[allow(deprecated)]
-    let meta = <charge as metropolis::Task>::META;
-    assert!(meta.deprecated);
-    assert_eq!(meta.docs, "Charges a card.");
+    let _ = <charge as metropolis::Task>::META;
 }

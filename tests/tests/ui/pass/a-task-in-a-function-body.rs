@@ -12,5 +12,5 @@ fn main() {
     }
 
     drop(reverse(Text { data: String::new() }));
-    assert_eq!(<reverse as metropolis::Task>::META.name, "reverse");
+    let _ = <reverse as metropolis::Task>::META;
 }

@@ -350,7 +350,7 @@ pub(crate) mod subject {
 
 /// Route literals.
 pub(crate) mod route {
-    use super::{Error, LitStr, helped, quoted};
+    use super::{Error, LitStr, error, helped, quoted};
 
     pub(crate) fn no_method(route: &LitStr) -> Error {
         let help = format!("http = \"GET {}\"", route.value());
@@ -409,6 +409,21 @@ pub(crate) mod route {
             route,
             format_args!("the route {} has an empty segment", quoted(route)),
             "put one `/` between segments: \"/users/{id}\"",
+        )
+    }
+
+    pub(crate) fn too_long(route: &LitStr, length_max: usize) -> Error {
+        error(
+            route,
+            format_args!("the path of the route is longer than {length_max} bytes"),
+        )
+    }
+
+    pub(crate) fn dots(route: &LitStr, segment: &str) -> Error {
+        helped(
+            route,
+            format_args!("the route {} has the segment `{segment}`", quoted(route)),
+            "write the path that is meant; clients take dots out of a URL before they send it",
         )
     }
 

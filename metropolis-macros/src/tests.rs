@@ -9,7 +9,7 @@ use std::{env, fs};
 use proc_macro2::TokenStream;
 use syn::{File, Item, LitStr};
 
-use crate::{fault, subject, task};
+use crate::{fault, route, subject, task};
 
 /// Compares what `#[task(args)]` makes of the item with the golden file of that name.
 fn check(name: &str, args: &str, item: &str) {
@@ -349,4 +349,42 @@ fn subjects_are_accepted_and_refused_as_the_fixture_says() {
         let literal = LitStr::new(text, proc_macro2::Span::call_site());
         assert_eq!(subject::check(&literal).is_ok(), verdict == "ok", "{line}");
     }
+}
+
+#[test]
+fn routes_are_accepted_and_refused_as_the_runtime_does() {
+    let check = |text: &str| route::check(&LitStr::new(text, proc_macro2::Span::call_site()));
+    for text in [
+        "none",
+        "GET /",
+        "PUT /users/{id}/name",
+        "POST /v1.0/a-b_c~d",
+        "DELETE /{a}/{b}",
+    ] {
+        assert!(check(text).is_ok(), "{text}");
+    }
+    for text in [
+        "",
+        "GET",
+        "get /a",
+        "HEAD /a",
+        "GET a",
+        "GET /a/",
+        "GET //a",
+        "GET /a//b",
+        "GET /../a",
+        "GET /a b",
+        "GET /{a}/{a}",
+        "GET /{}",
+        "GET /{1a}",
+        "GET /a%20b",
+        "GET  /a",
+        "GET /a{b}",
+        "NONE",
+        "/a",
+        "GET //",
+    ] {
+        assert!(check(text).is_err(), "{text}");
+    }
+    assert!(check(&format!("GET /{}", "a".repeat(1024))).is_err());
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use metropolis::{Context, Fault, Served, Task};
 
+struct Suffix(&'static str);
+
 /// Renames a user.
 ///
 ///     indented
@@ -17,8 +19,8 @@ use metropolis::{Context, Fault, Served, Task};
     status = 202
 )]
 #[deprecated]
-async fn rename(suffix: &String, name: String, _ctx: &Context) -> Result<String, Fault> {
-    Ok(name + suffix)
+async fn rename(suffix: &Suffix, name: String, _ctx: &Context) -> Result<String, Fault> {
+    Ok(name + suffix.0)
 }
 
 #[metropolis::task(subject = "chess.match", blocking)]
@@ -61,7 +63,7 @@ fn every_key_is_told() {
         (Duration::from_millis(500), 8)
     );
     assert_eq!(meta.docs, "Renames a user.\n\n    indented");
-    assert!(meta.deprecated && !meta.blocking);
+    assert_eq!((meta.deprecated, meta.blocking), (true, false));
     assert_eq!(meta.needs.len(), 2);
 }
 
@@ -73,19 +75,22 @@ fn a_key_left_out_is_the_runtime_s_default() {
         ("worker", None, None, 256)
     );
     assert_eq!(meta.timeout, Duration::from_secs(60));
-    assert!(meta.needs.is_empty() && meta.docs.is_empty() && !meta.deprecated);
+    assert_eq!(
+        (meta.needs.len(), meta.docs, meta.deprecated),
+        (0, "", false)
+    );
 }
 
 #[test]
 fn a_raw_identifier_is_told_without_its_mark() {
-    assert_eq!(r#match::META.name, "match");
-    assert!(r#match::META.blocking);
+    let meta = r#match::META;
+    assert_eq!((meta.name, meta.blocking), ("match", true));
 }
 
 #[test]
 fn attributes_are_resolved_before_they_are_told() {
-    assert_eq!(documented::META.docs, "Documented.\nTwice.");
-    assert!(!documented::META.deprecated);
+    let meta = documented::META;
+    assert_eq!((meta.docs, meta.deprecated), ("Documented.\nTwice.", false));
 }
 
 #[test]
@@ -106,7 +111,7 @@ fn the_origin_is_the_line_of_the_function() {
 #[tokio::test]
 #[allow(deprecated, reason = "the task is deprecated to see that this is told")]
 async fn running_a_task_calls_its_function() {
-    let ctx = Context::for_test().provide("!".to_owned());
+    let ctx = Context::for_test().provide(Suffix("!"));
     assert_eq!(
         <rename as Served>::run(&ctx, "Ada".to_owned())
             .await

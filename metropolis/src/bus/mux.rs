@@ -20,6 +20,8 @@ use crate::subject::Subject;
 
 mod random;
 
+pub(crate) use random::token as random_token;
+
 /// How often waiting requests are looked at; a time-out is up to this late.
 const SWEEP_EVERY: Duration = Duration::from_millis(20);
 
@@ -77,7 +79,7 @@ impl Mux {
             closed: false,
         };
         Arc::new(Self {
-            prefix: format!("_INBOX_{role}.{}.", random::token()),
+            prefix: format!("_INBOX_{role}.{}.", random_token()),
             slots: Mutex::new(slots),
             late: AtomicU64::new(0),
         })

@@ -38,7 +38,7 @@ impl std::fmt::Debug for Nonces {
 }
 
 /// 22 random letters and digits, about 131 bits.
-pub(super) fn token() -> String {
+pub(crate) fn token() -> String {
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const LENGTH: usize = 22;
     let mut token = String::with_capacity(LENGTH);

@@ -15,6 +15,8 @@ mod embedded;
 mod mux;
 mod nats;
 
+pub(crate) use mux::random_token;
+
 pub use nats::{ConnectError, NatsOptions};
 
 /// Requests one process may have in flight over one bus; more fail with [`RequestError::Overloaded`].

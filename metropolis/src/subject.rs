@@ -153,6 +153,17 @@ impl Pattern {
             && pairs.into_iter().all(|(a, b)| tokens_overlap(a, b))
     }
 
+    /// Whether a literal subject is one of this pattern's.
+    #[must_use]
+    pub fn matches(&self, subject: &str) -> bool {
+        let received = subject.split('.');
+        let fits = |(token, received): (&Token, &str)| match token {
+            Token::Literal(literal) => literal == received,
+            Token::Parameter(_) => true,
+        };
+        received.clone().count() == self.tokens.len() && self.tokens.iter().zip(received).all(fits)
+    }
+
     /// Puts values in place of the parameters; each becomes one encoded token.
     ///
     /// # Errors

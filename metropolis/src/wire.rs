@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 mod headers;
-// mod reply;
+mod reply;
 
 pub use headers::{HeaderError, Headers};
-// pub use reply::{NotStarted, Outcome, Reply, Success};
+pub use reply::{NotStarted, Reply, Success};
 
 /// Media type of the payload; absent when it is JSON.
 pub const CONTENT_TYPE: &str = "Content-Type";
@@ -37,7 +37,7 @@ pub const JSON: &str = "application/json";
 #[derive(Debug)]
 pub struct Envelope {
     /// Values of the subject's parameters, decoded.
-    pub parameters: Vec<(&'static str, String)>,
+    pub parameters: Vec<(String, String)>,
     /// The request's headers.
     pub headers: Headers,
     /// The input's document, or raw bytes.
@@ -81,5 +81,5 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line.trim().to_owned())
 }
 
-// #[cfg(test)]
-// mod tests;
+#[cfg(test)]
+mod tests;

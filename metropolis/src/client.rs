@@ -1,0 +1,350 @@
+//! Client: typed calls of tasks, served or only declared, over the bus. Never knows HTTP.
+//!
+//! [`Client::call`] goes from anywhere; [`Context::call`] goes from inside a task and passes on what is left of its
+//! deadline. Both build the same [`Call`].
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+
+use crate::bus::{Bus, Outgoing, PublishError, RequestError};
+use crate::context::Context;
+use crate::fault::{Cause, Fault, TypedFault};
+use crate::subject::{Pattern, Subject};
+use crate::task::{CallInput, CallValue, Encoded, Task, ValueOf};
+use crate::wire::{CONTENT_TYPE, Headers, NotStarted, Reply, Success, TIMEOUT_MS};
+
+/// How much longer a caller waits than the worker works, so that the worker's own answer wins.
+pub const GRACE: Duration = Duration::from_millis(250);
+
+/// How long a message without a reply may take to be accepted by the bus.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a call ended without a value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// Nobody serves the task. Nothing ran.
+    #[error("no worker serves `{0}`")]
+    NoWorker(String),
+    /// Every place of the worker was taken. Nothing ran.
+    #[error("every worker is busy; ask again in {retry_after:?}")]
+    Busy {
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
+    /// The call could not be sent: no connection, or too many calls in flight. Nothing ran.
+    #[error("the call was not sent: {0}")]
+    NotSent(RequestError),
+    /// The input cannot be sent at all.
+    #[error("the input cannot be sent: {0}")]
+    BadInput(String),
+    /// The deadline passed before the call could start. Nothing ran.
+    #[error("the time was up before the call could start")]
+    Expired,
+    /// No answer came in time. The task may have run.
+    #[error("no answer came within {0:?}")]
+    TimedOut(Duration),
+    /// The connection was lost. The task may have run.
+    #[error("the connection was lost before the answer came")]
+    ConnectionLost,
+    /// The task said no.
+    #[error("{0}")]
+    Fault(Fault),
+    /// The answer is not what the task promises.
+    #[error("the answer cannot be read: {0}")]
+    Undecodable(#[source] serde_json::Error),
+}
+
+impl CallError {
+    /// The fault, when the task answered with one.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing ran, so that the same call may be made again without harm.
+    #[must_use]
+    pub fn is_not_started(&self) -> bool {
+        matches!(
+            self,
+            Self::NoWorker(_)
+                | Self::Busy { .. }
+                | Self::NotSent(_)
+                | Self::BadInput(_)
+                | Self::Expired
+        )
+    }
+
+    /// What a task answers when a call of its own failed and it passes the failure on by `?`.
+    fn into_fault(self) -> Fault {
+        let (status, code) = match self {
+            Self::Fault(fault) => return fault,
+            Self::NoWorker(_) | Self::NotSent(_) => (503, "unavailable"),
+            Self::Busy { .. } => (503, "busy"),
+            Self::Expired | Self::TimedOut(_) => (504, "timed_out"),
+            Self::ConnectionLost | Self::Undecodable(_) => (502, "bad_answer"),
+            Self::BadInput(_) => return Fault::internal(self),
+        };
+        Fault::new(status, code, "a service behind this one did not answer").with_cause(self)
+    }
+
+    fn recognise(cause: Cause) -> Result<Fault, Cause> {
+        cause.downcast::<Self>().map(|error| error.into_fault())
+    }
+
+    fn of_request(error: RequestError, subject: &Subject, waited: Duration) -> Self {
+        match error {
+            RequestError::NoResponders => Self::NoWorker(subject.to_string()),
+            RequestError::TimedOut => Self::TimedOut(waited),
+            RequestError::ConnectionLost => Self::ConnectionLost,
+            RequestError::TooLarge { .. } => Self::BadInput(error.to_string()),
+            error => Self::NotSent(error),
+        }
+    }
+}
+
+inventory::submit! { TypedFault::by(CallError::recognise) }
+
+/// Calls tasks by their names. Cloning is cheap.
+///
+/// ```no_run
+/// # #[metropolis::task(subject = "text.reverse")]
+/// # async fn reverse(text: String) -> String { text.chars().rev().collect() }
+/// # async fn example(bus: metropolis::Bus) -> Result<(), metropolis::CallError> {
+/// let client = metropolis::Client::new(bus);
+/// let reversed: String = client.call::<reverse>(&"abc".to_owned()).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client {
+    bus: Bus,
+}
+
+impl Client {
+    /// A client on a bus.
+    #[must_use]
+    pub fn new(bus: Bus) -> Self {
+        Self { bus }
+    }
+
+    /// Calls a task and waits for its value, at most as long as the task's own timeout.
+    pub fn call<T: Task>(&self, input: &T::Input) -> Call<T>
+    where
+        T::Input: CallInput,
+        ValueOf<T>: CallValue,
+    {
+        Call::new(self.bus.clone(), input, T::META.timeout)
+    }
+
+    /// Sends a task its input and wants no reply: the task runs, its fault is logged and counted by the worker.
+    ///
+    /// # Errors
+    /// When the message was not accepted for sending.
+    pub fn publish<T: Task>(
+        &self,
+        input: &T::Input,
+    ) -> impl Future<Output = Result<(), CallError>> + Send + 'static
+    where
+        T::Input: CallInput,
+    {
+        publish(self.bus.clone(), message::<T>(input))
+    }
+
+    /// Sends an untyped request, as the gateway does, and waits `timeout` and a little more for the reply.
+    ///
+    /// # Errors
+    /// As a typed call, decoding apart.
+    pub async fn send(&self, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
+        send(&self.bus, outgoing, timeout).await
+    }
+}
+
+impl Context {
+    /// Calls another task; it gets what is left of this call's time, or its own timeout if that is less.
+    pub fn call<T: Task>(&self, input: &T::Input) -> Call<T>
+    where
+        T::Input: CallInput,
+        ValueOf<T>: CallValue,
+    {
+        Call::new(
+            self.bus().clone(),
+            input,
+            T::META.timeout.min(self.remaining()),
+        )
+    }
+
+    /// Sends another task its input and wants no reply.
+    ///
+    /// # Errors
+    /// When the message was not accepted for sending.
+    pub fn publish<T: Task>(
+        &self,
+        input: &T::Input,
+    ) -> impl Future<Output = Result<(), CallError>> + Send + 'static
+    where
+        T::Input: CallInput,
+    {
+        publish(self.bus().clone(), message::<T>(input))
+    }
+}
+
+/// A call that was prepared and is made when it is awaited.
+#[must_use = "a call is made when it is awaited"]
+pub struct Call<T: Task> {
+    bus: Bus,
+    message: Result<Outgoing, CallError>,
+    timeout: Duration,
+    decode: fn(&Success) -> serde_json::Result<ValueOf<T>>,
+    task: PhantomData<fn() -> T>,
+}
+
+impl<T: Task> Call<T> {
+    fn new(bus: Bus, input: &T::Input, timeout: Duration) -> Self
+    where
+        T::Input: CallInput,
+        ValueOf<T>: CallValue,
+    {
+        Self {
+            bus,
+            message: message::<T>(input),
+            timeout,
+            decode: <ValueOf<T> as CallValue>::decode,
+            task: PhantomData,
+        }
+    }
+
+    /// Waits at most this long; a longer time than the call has already changes nothing.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = self.timeout.min(timeout);
+        self
+    }
+}
+
+impl<T: Task> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("task", &T::META.name)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Task> IntoFuture for Call<T>
+where
+    ValueOf<T>: 'static,
+{
+    type Output = Result<ValueOf<T>, CallError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut message = self.message?;
+            if self.timeout < T::META.timeout {
+                limit(&mut message.headers, self.timeout);
+            }
+            let success = send(&self.bus, message, self.timeout).await?;
+            (self.decode)(&success).map_err(CallError::Undecodable)
+        })
+    }
+}
+
+/// Tells the worker how long its caller waits; sent only when that is less than the task's own timeout.
+pub fn limit(headers: &mut Headers, timeout: Duration) {
+    let timeout_ms = timeout.as_millis().to_string();
+    headers
+        .append(TIMEOUT_MS, timeout_ms)
+        .expect("a number is a good header value");
+}
+
+async fn send(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
+    if timeout.is_zero() {
+        return Err(CallError::Expired);
+    }
+    let subject = outgoing.subject.clone();
+    let answer = bus
+        .request(outgoing, Instant::now() + timeout + GRACE)
+        .await;
+    let incoming = answer.map_err(|error| CallError::of_request(error, &subject, timeout))?;
+    match Reply::decode(incoming.headers, incoming.payload) {
+        Reply::Success(success) => Ok(success),
+        Reply::Fault(fault) => Err(CallError::Fault(fault)),
+        Reply::NotStarted(NotStarted::Busy { retry_after }) => Err(CallError::Busy { retry_after }),
+        Reply::NotStarted(NotStarted::Expired) => Err(CallError::Expired),
+    }
+}
+
+async fn publish(bus: Bus, message: Result<Outgoing, CallError>) -> Result<(), CallError> {
+    let deadline = Instant::now() + PUBLISH_TIMEOUT;
+    bus.publish(message?, deadline)
+        .await
+        .map_err(|error| match error {
+            PublishError::NotConnected => CallError::NotSent(RequestError::NotConnected),
+            error => CallError::BadInput(error.to_string()),
+        })
+}
+
+/// The message of a call: properties that the subject's parameters name go into the subject, the rest into the payload.
+fn message<T: Task>(input: &T::Input) -> Result<Outgoing, CallError>
+where
+    T::Input: CallInput,
+{
+    let bad = |error: &dyn fmt::Display| CallError::BadInput(error.to_string());
+    let pattern = Pattern::parse(T::META.subject).map_err(|error| bad(&error))?;
+    let mut headers = Headers::new();
+    let payload = match input.encode().map_err(|error| bad(&error))? {
+        Encoded::Json(json) => Bytes::from(json),
+        Encoded::Raw(raw) => {
+            headers
+                .append(CONTENT_TYPE, raw.media_type.clone())
+                .map_err(|error| bad(&error))?;
+            raw.bytes.clone()
+        }
+    };
+    let (subject, payload) = match pattern.literal() {
+        Some(subject) => (subject, payload),
+        None => split(&pattern, &payload).map_err(|error| bad(&error))?,
+    };
+    Ok(Outgoing {
+        subject,
+        reply: None,
+        headers,
+        payload,
+    })
+}
+
+fn split(
+    pattern: &Pattern,
+    payload: &[u8],
+) -> Result<(Subject, Bytes), Box<dyn std::error::Error>> {
+    let mut properties: Map<String, Value> = serde_json::from_slice(payload)?;
+    let values: Vec<(&str, String)> = pattern
+        .parameters()
+        .filter_map(|name| Some((name, as_text(properties.remove(name)?)?)))
+        .collect();
+    let subject = pattern.fill(|name| {
+        values
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
+    })?;
+    Ok((subject, Bytes::from(serde_json::to_vec(&properties)?)))
+}
+
+/// What can stand in a subject: texts, numbers, booleans.
+fn as_text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

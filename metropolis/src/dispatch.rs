@@ -1,0 +1,98 @@
+//! Dispatch: one task's messages in, calls ready to be polled out. No sockets, no spawn.
+//!
+//! Here a message becomes an envelope: the subject's parameters are read, the deadline is set, and what has already
+//! expired is answered without being started.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+
+use crate::bus::Incoming;
+use crate::catalog::Entry;
+use crate::context::{Context, Provisions};
+use crate::fault::{BAD_INPUT, Fault};
+use crate::spec::Answer;
+use crate::wire::{Envelope, NotStarted, Reply};
+
+/// The longest timeout a caller can ask for; a larger number counts as silence would.
+const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// One served task: what turns its messages into calls.
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    entry: Entry,
+    /// Whether the subject has parameters; most have none, and those calls read nothing from it.
+    parameters: bool,
+    answer: Answer,
+    provisions: Arc<Provisions>,
+}
+
+/// A call that has not been polled yet.
+pub(crate) struct Call {
+    pub(crate) future: BoxFuture<'static, Reply>,
+    pub(crate) deadline: Instant,
+}
+
+impl Dispatch {
+    /// `None` for a declaration, which has nothing to run.
+    pub(crate) fn new(entry: Entry, provisions: Arc<Provisions>) -> Option<Self> {
+        let answer = entry.spec.answer?;
+        let parameters = entry.pattern.parameters().next().is_some();
+        Some(Self {
+            entry,
+            parameters,
+            answer,
+            provisions,
+        })
+    }
+
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Makes a call of a message.
+    ///
+    /// # Errors
+    /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
+    pub(crate) fn open(&self, incoming: Incoming) -> Result<Call, Reply> {
+        let parameters = self.parameters(&incoming)?;
+        let envelope = Envelope {
+            parameters,
+            headers: incoming.headers,
+            payload: incoming.payload,
+            arrived: incoming.arrived,
+        };
+        let deadline = self.deadline(&envelope);
+        if deadline <= Instant::now() {
+            return Err(Reply::NotStarted(NotStarted::Expired));
+        }
+        let ctx = Context::new(
+            Arc::clone(&self.provisions),
+            envelope.headers.clone(),
+            deadline,
+        );
+        let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
+        Ok(Call { future, deadline })
+    }
+
+    fn parameters(&self, incoming: &Incoming) -> Result<Vec<(String, String)>, Reply> {
+        if !self.parameters {
+            return Ok(Vec::new());
+        }
+        let values = self.entry.pattern.values(incoming.subject.as_str());
+        let values =
+            values.map_err(|error| Reply::Fault(Fault::new(400, BAD_INPUT, error.to_string())))?;
+        Ok(values
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
+    }
+
+    /// The smaller of the task's timeout and what the caller still waits, counted from arrival.
+    fn deadline(&self, envelope: &Envelope) -> Instant {
+        let own = self.entry.meta().timeout;
+        let asked = envelope.timeout().unwrap_or(own);
+        envelope.arrived + own.min(asked).min(TIMEOUT_MAX)
+    }
+}

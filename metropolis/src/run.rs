@@ -1,0 +1,70 @@
+//! What `main` calls: settings from the environment, the bus they name, and a worker on it.
+
+use std::fmt;
+
+use crate::bus::{Bus, ConnectError, NatsOptions};
+use crate::config::{ConfigError, Settings};
+use crate::worker::{StartError, Worker};
+
+/// Why a process that runs a worker, a gateway or both ended with an error.
+///
+/// `Debug` prints the same text as `Display`, because that is what Rust shows of an error that `main` returns.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A setting cannot be used.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The bus was not reached.
+    #[error("{0}")]
+    Connect(#[from] ConnectError),
+    /// The worker could not start.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// The gateway could not start.
+    #[error("cannot start the gateway: {0}")]
+    Gateway(String),
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Serves every linked task that has a body, on the bus the environment names, until SIGTERM or ctrl-c.
+///
+/// Needs `METROPOLIS_NATS_URL`: a worker alone on the embedded bus serves nobody. Logs to standard error unless the
+/// application has installed a `tracing` subscriber.
+///
+/// # Errors
+/// When a setting is malformed, the bus is not reached, or the worker cannot start.
+pub async fn run() -> Result<(), RunError> {
+    let settings = Settings::from_env()?;
+    let bus = connect(&settings, "worker").await?;
+    Worker::configured(bus, &settings).run().await?;
+    Ok(())
+}
+
+/// Starts the log and connects to the bus that the settings name: NATS when there is a URL, the embedded one otherwise.
+///
+/// `role` is part of the connection's name and of its inbox: `worker`, `gateway`, `client`.
+///
+/// # Errors
+/// When the URL is malformed, the server refuses, or none is there in time. Never falls back to the embedded bus.
+pub async fn connect(settings: &Settings, role: &str) -> Result<Bus, ConnectError> {
+    crate::log::init(&settings.log);
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    match &settings.nats_url {
+        Some(url) => Bus::connect(options(url, settings, role)).await,
+        None => Ok(Bus::embedded()),
+    }
+}
+
+fn options(url: &str, settings: &Settings, role: &str) -> NatsOptions {
+    let mut options = NatsOptions::new(url, role);
+    options.connect_timeout = settings.connect_timeout;
+    options
+}

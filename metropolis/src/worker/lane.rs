@@ -1,0 +1,429 @@
+//! One served task: admits its messages, polls each call in place, spawns what has to wait, answers each once.
+//!
+//! Places are counted here. `concurrency` calls may run and as many messages may wait; a message past that is answered
+//! *busy* at once. A call that ends hands its place to the longest waiting message.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinError;
+use tokio::task::coop::unconstrained;
+use tokio::time::{sleep_until, timeout_at};
+
+use super::pace::{Pace, is_slow_lane, slow_lane};
+use super::replies::ReplyRule;
+use crate::bus::{Bus, Incoming, Outgoing, Subscription};
+use crate::catalog::Entry;
+use crate::dispatch::{Call, Dispatch};
+use crate::fault::Fault;
+use crate::subject::Subject;
+use crate::wire::{Headers, NotStarted, Reply};
+
+/// When a busy worker may be asked again.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+/// How long the bus may take to accept a reply.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Messages that may lie between the bus and a lane, per place of the lane: more than one, because they arrive in
+/// bursts, and past them the bus drops what nobody has seen.
+const BUFFERED_PER_PLACE: usize = 4;
+/// The smallest buffer, for tasks with few places.
+const BUFFERED_MIN: usize = 1024;
+
+/// What the lanes of one worker share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) bus: Bus,
+    pub(crate) instance: Arc<str>,
+    pub(crate) replies: ReplyRule,
+    /// When the worker stops: the time by which every subscription has to have ended.
+    pub(crate) leaving: watch::Receiver<Option<Instant>>,
+    /// True once running calls must end.
+    pub(crate) aborted: watch::Receiver<bool>,
+}
+
+/// One served task.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    dispatch: Dispatch,
+    shared: Arc<Shared>,
+    pace: Pace,
+    places: Mutex<Places>,
+    idle: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    running: usize,
+    waiting: VecDeque<Incoming>,
+}
+
+enum Admission {
+    Runs(Incoming),
+    Waits,
+    Busy(Incoming),
+}
+
+/// How a call stands after its first poll.
+enum Start {
+    Ended(Reply),
+    Waits(Call),
+}
+
+/// How a spawned call left the runtime it was on.
+enum Left {
+    Ended(Reply),
+    /// Its task proved slow: the rest belongs on the slow lane.
+    Moves(Call),
+}
+
+impl Lane {
+    pub(crate) fn new(dispatch: Dispatch, shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            dispatch,
+            shared,
+            pace: Pace::default(),
+            places: Mutex::default(),
+            idle: Notify::new(),
+        })
+    }
+
+    pub(crate) fn entry(&self) -> &Entry {
+        self.dispatch.entry()
+    }
+
+    /// How many messages may be buffered before this lane has seen them.
+    pub(crate) fn capacity(&self) -> usize {
+        (self.concurrency() * BUFFERED_PER_PLACE).max(BUFFERED_MIN)
+    }
+
+    /// Takes messages until the subscription ends.
+    pub(crate) async fn serve(self: Arc<Self>, mut subscription: Subscription) {
+        let mut leaving = self.shared.leaving.clone();
+        while let Some(incoming) = next(&mut subscription, &mut leaving).await {
+            if !self.shared.replies.admits(&incoming) {
+                continue;
+            }
+            match self.admit(incoming) {
+                Admission::Runs(incoming) => self.run_in_place(incoming).await,
+                Admission::Waits => {}
+                Admission::Busy(incoming) => {
+                    let busy = NotStarted::Busy {
+                        retry_after: RETRY_AFTER,
+                    };
+                    self.reply(incoming.reply, Reply::NotStarted(busy)).await;
+                }
+            }
+        }
+    }
+
+    /// Ready when no call runs and no message waits.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let changed = self.idle.notified();
+            if self.places().running == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        self.entry().meta().concurrency
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, incoming: Incoming) -> Admission {
+        let places = &mut *self.places();
+        if places.running < self.concurrency() {
+            places.running += 1;
+            return Admission::Runs(incoming);
+        }
+        if places.waiting.len() < self.concurrency() {
+            places.waiting.push_back(incoming);
+            return Admission::Waits;
+        }
+        Admission::Busy(incoming)
+    }
+
+    /// Hands the place of an ended call to the longest waiting message, or frees it.
+    fn release(&self) -> Option<Incoming> {
+        let places = &mut *self.places();
+        let next = places.waiting.pop_front();
+        if next.is_none() {
+            places.running -= 1;
+            if places.running == 0 {
+                self.idle.notify_waiters();
+            }
+        }
+        next
+    }
+
+    /// Runs a message that has a place, in this loop as long as it does not have to wait.
+    async fn run_in_place(self: &Arc<Self>, incoming: Incoming) {
+        let mut next = Some(incoming);
+        while let Some(mut incoming) = next.take() {
+            let to = incoming.reply.take();
+            match self.start(incoming) {
+                Start::Ended(reply) => {
+                    self.reply(to, reply).await;
+                    next = self.release();
+                }
+                Start::Waits(call) => self.spawn(to, call),
+            }
+        }
+    }
+
+    fn start(&self, incoming: Incoming) -> Start {
+        match self.dispatch.open(incoming) {
+            Err(reply) => Start::Ended(reply),
+            Ok(call) if self.entry().meta().blocking || self.pace.is_slow() => Start::Waits(call),
+            Ok(call) => self.first_poll(call),
+        }
+    }
+
+    /// Most calls are over after one poll; a spawn for each would cost three times the work.
+    ///
+    /// Unconstrained, because a budget shared with the loop would make ready futures answer that they have to wait.
+    fn first_poll(&self, mut call: Call) -> Start {
+        let mut nobody = task::Context::from_waker(Waker::noop());
+        let mut poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.pace.measure(&mut poll))) {
+            Ok(Poll::Ready(reply)) => Start::Ended(reply),
+            Ok(Poll::Pending) => Start::Waits(call),
+            Err(panic) => Start::Ended(self.panicked(&*panic)),
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, to: Option<Subject>, call: Call) {
+        let rest = Arc::clone(self).finish(to, call);
+        match slow_lane_for(&self.pace) {
+            Some(slow_lane) => slow_lane.spawn(rest),
+            None => tokio::spawn(rest),
+        };
+    }
+
+    /// Ends a spawned call, then takes on what waits for its place.
+    async fn finish(self: Arc<Self>, to: Option<Subject>, call: Call) {
+        let mut next = Some((to, call));
+        while let Some((to, call)) = next.take() {
+            if self.entry().meta().blocking {
+                self.run_blocking(to, call).await;
+            } else {
+                match self.run(call).await {
+                    Left::Ended(reply) => self.reply(to, reply).await,
+                    Left::Moves(call) => return self.spawn(to, call),
+                }
+            }
+            next = self.next_call().await;
+        }
+    }
+
+    /// The next waiting message that can be started; those that cannot are answered on the way.
+    async fn next_call(&self) -> Option<(Option<Subject>, Call)> {
+        while let Some(mut incoming) = self.release() {
+            let to = incoming.reply.take();
+            match self.dispatch.open(incoming) {
+                Ok(call) => return Some((to, call)),
+                Err(reply) => self.reply(to, reply).await,
+            }
+        }
+        None
+    }
+
+    /// Runs a call to its end, to its deadline, or to the worker's.
+    async fn run(&self, mut call: Call) -> Left {
+        let deadline = call.deadline;
+        let rest = AssertUnwindSafe(poll_fn(|cx| self.poll(&mut call, cx))).catch_unwind();
+        let ended = tokio::select! {
+            caught = timeout_at(deadline.into(), rest) => match caught {
+                Ok(Ok(polled)) => polled,
+                Ok(Err(panic)) => Some(self.panicked(&*panic)),
+                Err(_) => Some(timed_out()),
+            },
+            () = self.aborted() => Some(stopped()),
+        };
+        ended.map_or(Left::Moves(call), Left::Ended)
+    }
+
+    /// `None` when the task has proved slow and this thread is not for slow ones.
+    fn poll(&self, call: &mut Call, cx: &mut task::Context<'_>) -> Poll<Option<Reply>> {
+        if self.pace.is_slow() && !is_slow_lane() && slow_lane().is_some() {
+            return Poll::Ready(None);
+        }
+        self.pace
+            .measure(|| call.future.as_mut().poll(cx))
+            .map(Some)
+    }
+
+    /// A blocking call cannot be dropped. It is answered when its time is up, but keeps its place as long as its thread.
+    async fn run_blocking(&self, to: Option<Subject>, call: Call) {
+        let deadline = call.deadline;
+        let mut thread = tokio::task::spawn_blocking(|| call.future.now_or_never());
+        let reply = tokio::select! {
+            joined = &mut thread => return self.reply(to, self.joined(joined)).await,
+            () = sleep_until(deadline.into()) => timed_out(),
+            () = self.aborted() => stopped(),
+        };
+        self.reply(to, reply).await;
+        let _ = thread.await;
+    }
+
+    fn joined(&self, joined: Result<Option<Reply>, JoinError>) -> Reply {
+        match joined {
+            Ok(reply) => reply.expect("a plain fn is ready at once"),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => self.panicked(&*panic),
+                Err(_) => stopped(),
+            },
+        }
+    }
+
+    async fn aborted(&self) {
+        let mut aborted = self.shared.aborted.clone();
+        if aborted.wait_for(|aborted| *aborted).await.is_err() {
+            // The worker was dropped without a stop; nobody is left who could say when to end.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Reply::Fault(Fault::internal(format!(
+            "panicked: {}",
+            text.unwrap_or("with no text")
+        )))
+    }
+
+    /// Sends the one terminal reply of a request, and logs what its caller is not told.
+    async fn reply(&self, to: Option<Subject>, reply: Reply) {
+        self.log(&reply, to.is_some());
+        let Some(to) = to else { return };
+        let (headers, payload) = self.fitting(reply);
+        let outgoing = Outgoing {
+            subject: to,
+            reply: None,
+            headers,
+            payload,
+        };
+        if let Err(error) = self
+            .shared
+            .bus
+            .publish(outgoing, Instant::now() + REPLY_TIMEOUT)
+            .await
+        {
+            tracing::error!(task = self.entry().meta().name, %error, "a reply was lost");
+        }
+    }
+
+    /// The reply as bytes, or a fault in its place when it is larger than the bus takes.
+    fn fitting(&self, reply: Reply) -> (Headers, Bytes) {
+        let max = self.shared.bus.payload_max();
+        let (headers, payload) = reply.encode(&self.shared.instance);
+        let size = payload.len() + headers.wire_len();
+        if size <= max {
+            return (headers, payload);
+        }
+        tracing::error!(
+            task = self.entry().meta().name,
+            size,
+            max,
+            "a reply is larger than the bus takes"
+        );
+        let fault = Fault::new(
+            500,
+            "reply_too_large",
+            "the reply is larger than the bus takes",
+        );
+        Reply::Fault(fault).encode(&self.shared.instance)
+    }
+
+    fn log(&self, reply: &Reply, is_awaited: bool) {
+        let Reply::Fault(fault) = reply else { return };
+        let (task, code) = (self.entry().meta().name, fault.code());
+        if let Some(cause) = fault.cause().filter(|_| fault.status() >= 500) {
+            tracing::error!(task, code, cause = %Chain(cause), "a call failed");
+        } else if !is_awaited {
+            tracing::warn!(
+                task,
+                code,
+                message = fault.message(),
+                "a call that nobody waits for failed"
+            );
+        }
+    }
+}
+
+/// The next message. When the worker stops, the subscription is left, and this goes on until nothing is in it any more.
+async fn next(
+    subscription: &mut Subscription,
+    leaving: &mut watch::Receiver<Option<Instant>>,
+) -> Option<Incoming> {
+    loop {
+        // Asked before every message: a subscription that is never empty must hear of the stop as well.
+        if leaving.has_changed().unwrap_or_default() {
+            leave(subscription, leaving);
+        }
+        tokio::select! {
+            biased;
+            incoming = subscription.next() => return incoming,
+            Ok(()) = leaving.changed() => leave(subscription, leaving),
+        }
+    }
+}
+
+fn leave(subscription: &mut Subscription, leaving: &mut watch::Receiver<Option<Instant>>) {
+    if let Some(deadline) = *leaving.borrow_and_update() {
+        subscription.drain(deadline);
+    }
+}
+
+/// An error with everything that caused it, on one line.
+struct Chain<'e>(&'e (dyn Error + Send + Sync + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+fn slow_lane_for(pace: &Pace) -> Option<&'static Handle> {
+    pace.is_slow().then(slow_lane).flatten()
+}
+
+fn timed_out() -> Reply {
+    Reply::Fault(Fault::new(
+        504,
+        "timed_out",
+        "the task did not answer in time",
+    ))
+}
+
+fn stopped() -> Reply {
+    Reply::Fault(Fault::new(
+        503,
+        "stopped",
+        "the worker stopped before the task had answered",
+    ))
+}

@@ -3,6 +3,8 @@
 //! A case is a function of two buses that reach each other and runs on every pairing with the same expectations
 //! ([`parties`]). Only what a single process cannot show, such as a lost connection, is about servers alone ([`faults`]).
 
+#![expect(clippy::unwrap_used, reason = "a test ends with what it cannot unwrap")]
+
 mod drain;
 mod faults;
 mod flow;

@@ -1,7 +1,5 @@
 //! Who talks to whom in a case, and the few words they all need.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,13 +10,13 @@ use metropolis_tests::{NatsServer, within};
 use tokio::task::JoinHandle;
 
 /// How long anything in a case may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Room enough for a case's messages.
-pub const ROOM: usize = 4096;
+pub(crate) const ROOM: usize = 4096;
 
 /// Runs a case on the embedded bus, on one connection to a server, and on two.
-pub async fn on_every_bus(case: impl AsyncFn(Bus, Bus)) {
+pub(crate) async fn on_every_bus(case: impl AsyncFn(Bus, Bus)) {
     eprintln!("on the embedded bus");
     let bus = Bus::embedded();
     within(3 * PATIENCE, case(bus.clone(), bus)).await;
@@ -34,35 +32,35 @@ pub async fn on_every_bus(case: impl AsyncFn(Bus, Bus)) {
     within(3 * PATIENCE, case(one, other)).await;
 }
 
-pub async fn connect(url: &str) -> Bus {
+pub(crate) async fn connect(url: &str) -> Bus {
     let options = NatsOptions::new(url, "test");
     within(PATIENCE, Bus::connect(options)).await.unwrap()
 }
 
-pub fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-pub fn after(delay: Duration) -> Instant {
+pub(crate) fn after(delay: Duration) -> Instant {
     Instant::now() + delay
 }
 
-pub fn subject(text: &str) -> Subject {
+pub(crate) fn subject(text: &str) -> Subject {
     Subject::parse(text.to_owned()).unwrap()
 }
 
-pub fn queue(name: &str) -> Queue {
+pub(crate) fn queue(name: &str) -> Queue {
     Queue::parse(name).unwrap()
 }
 
-pub fn message(to: &str, payload: impl Into<Bytes>) -> Outgoing {
+pub(crate) fn message(to: &str, payload: impl Into<Bytes>) -> Outgoing {
     Outgoing {
         payload: payload.into(),
         ..Outgoing::empty(subject(to))
     }
 }
 
-pub fn with_headers(mut outgoing: Outgoing, headers: &[(&'static str, &str)]) -> Outgoing {
+pub(crate) fn with_headers(mut outgoing: Outgoing, headers: &[(&'static str, &str)]) -> Outgoing {
     let mut all = Headers::new();
     for (name, value) in headers {
         all.append(*name, *value).unwrap();
@@ -72,19 +70,19 @@ pub fn with_headers(mut outgoing: Outgoing, headers: &[(&'static str, &str)]) ->
 }
 
 /// Publishes, and waits until whoever subscribes to it has been sent it.
-pub async fn publish(bus: &Bus, outgoing: Outgoing) {
+pub(crate) async fn publish(bus: &Bus, outgoing: Outgoing) {
     bus.publish(outgoing, soon()).await.unwrap();
     bus.fence(soon()).await.unwrap();
 }
 
-pub async fn next(subscription: &mut Subscription) -> Incoming {
+pub(crate) async fn next(subscription: &mut Subscription) -> Incoming {
     within(PATIENCE, subscription.next())
         .await
         .expect("the subscription goes on")
 }
 
 /// Answers with the payload and headers of a request.
-pub async fn answer(bus: &Bus, request: Incoming) {
+pub(crate) async fn answer(bus: &Bus, request: Incoming) {
     let reply = request.reply.expect("a request says where its answer goes");
     let outgoing = Outgoing {
         subject: reply,
@@ -95,31 +93,26 @@ pub async fn answer(bus: &Bus, request: Incoming) {
     bus.publish(outgoing, soon()).await.unwrap();
 }
 
-/// A party that answers whatever comes, and counts.
-pub struct Echo {
-    pub answered: Arc<AtomicU64>,
+/// A party that answers whatever comes.
+pub(crate) struct Echo {
     task: JoinHandle<()>,
 }
 
 impl Echo {
-    pub fn start(bus: &Bus, mut subscription: Subscription) -> Self {
-        let answered = Arc::new(AtomicU64::new(0));
-        let task = tokio::spawn({
-            let (bus, answered) = (bus.clone(), Arc::clone(&answered));
-            async move {
-                while let Some(request) = subscription.next().await {
-                    answer(&bus, request).await;
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
+    pub(crate) fn start(bus: &Bus, mut subscription: Subscription) -> Self {
+        let bus = bus.clone();
+        let task = tokio::spawn(async move {
+            while let Some(request) = subscription.next().await {
+                answer(&bus, request).await;
             }
         });
-        Self { answered, task }
+        Self { task }
     }
 }
 
 impl Echo {
     /// Ends at once; what it was sent is lost with it.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
     }
@@ -132,10 +125,10 @@ impl Drop for Echo {
 }
 
 /// Ends what a case published on a subject, so that everything before it can be counted.
-pub const END: &str = "end";
+pub(crate) const END: &str = "end";
 
 /// Counts what came before the payload [`END`], which this publishes itself.
-pub async fn count_until_end(bus: &Bus, to: &str, subscription: &mut Subscription) -> u64 {
+pub(crate) async fn count_until_end(bus: &Bus, to: &str, subscription: &mut Subscription) -> u64 {
     publish(bus, message(to, END)).await;
     let mut count = 0;
     while next(subscription).await.payload != END {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use metropolis::bus::{Bus, ConnectError, NatsOptions, PublishError, RequestError};
+use metropolis::bus::{Bus, ConnectError, NatsOptions, PublishError, RequestError, SubscribeError};
 use metropolis_tests::{NatsServer, eventually, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -140,6 +140,10 @@ async fn a_role_can_be_permitted_its_own_inbox_and_no_other() {
         .unwrap();
     let _echo = Echo::start(&bus, bus.subscribe("echo", None, ROOM).await.unwrap());
     bus.request(message("echo", "x"), soon()).await.unwrap();
+    for denied in ["other", ">"] {
+        let refused = bus.subscribe(denied, Some(&queue("q")), ROOM).await;
+        assert_eq!(refused.unwrap_err(), SubscribeError::Denied);
+    }
     let error = within(PATIENCE, Bus::connect(NatsOptions::new(&url, "other")))
         .await
         .unwrap_err();

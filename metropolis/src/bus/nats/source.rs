@@ -50,6 +50,7 @@ struct State {
     /// Taken from a subscriber and not yet by the caller.
     backlog: VecDeque<Message>,
     draining: bool,
+    denied: bool,
     /// Whether client and server count from the same message, so that they can agree on a count.
     aligned: bool,
     /// The caller that waits. Whoever else polls the subscriber takes its place there, and wakes it.
@@ -69,6 +70,7 @@ impl Source {
             taken: 0,
             backlog: VecDeque::new(),
             draining: false,
+            denied: false,
             aligned: true,
             caller: None,
         };
@@ -112,6 +114,22 @@ impl Source {
             state.pull();
             state.subscriber = None;
         });
+    }
+
+    /// Ends a subscription the server refused.
+    pub(super) fn deny(&self) {
+        self.change(|state| {
+            state.denied = true;
+            state.subscriber = None;
+        });
+    }
+
+    pub(super) fn is_denied(&self) -> bool {
+        lock(&self.state).denied
+    }
+
+    pub(super) fn filter(&self) -> &str {
+        &self.filter
     }
 
     /// Takes what has come; says how many messages that makes in all, or `None` when the subscription has ended.

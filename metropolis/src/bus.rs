@@ -141,6 +141,9 @@ pub enum SubscribeError {
     /// The bus is not connected, or did not confirm in time.
     #[error("the bus is not connected")]
     NotConnected,
+    /// The server does not permit it; a permission to subscribe is missing there.
+    #[error("the NATS server does not permit this subscription")]
+    Denied,
     /// This process has as many subscriptions as one bus takes.
     #[error("this process has too many subscriptions")]
     TooMany,

@@ -88,10 +88,12 @@ async fn a_server_that_does_not_come_is_given_up_in_time() {
 
 #[tokio::test]
 async fn a_restart_with_a_smaller_limit_is_noticed() {
-    let mut server = NatsServer::start_with("max_payload: 100000").await;
+    let mut server = NatsServer::start_with("max_payload: 200000").await;
     let bus = connect(&server.url()).await;
-    assert_eq!(bus.payload_max(), 100_000);
+    assert_eq!(bus.payload_max(), 200_000);
+    server.reload("max_payload: 100000").await;
     server.restart_on_same_port().await;
+    eventually(PATIENCE, async || bus.payload_max() == 100_000).await;
     eventually(PATIENCE, async || bus.fence(soon()).await.is_ok()).await;
     let refused = bus.publish(message("big", vec![0; 100_001]), soon()).await;
     assert_eq!(

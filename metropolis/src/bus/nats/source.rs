@@ -128,8 +128,9 @@ impl Source {
         lock(&self.state).denied
     }
 
-    pub(super) fn filter(&self) -> &str {
-        &self.filter
+    /// Whether this is the subscription a server speaks of.
+    pub(super) fn is_of(&self, filter: &str, queue: Option<&str>) -> bool {
+        self.filter == filter && self.queue.as_ref().map(Queue::as_str) == queue
     }
 
     /// Takes what has come; says how many messages that makes in all, or `None` when the subscription has ended.

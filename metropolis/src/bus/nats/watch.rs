@@ -77,10 +77,12 @@ impl Connection {
     /// A refused subscription would stay empty for ever; ending it tells whoever made it.
     fn hear(&self, error: &str) {
         tracing::error!(error, "the NATS server reports an error");
-        let Some(filter) = denied(error) else { return };
+        let Some((filter, queue)) = denied(error) else {
+            return;
+        };
         self.sources()
             .iter()
-            .filter(|source| source.filter() == filter)
+            .filter(|source| source.is_of(filter, queue))
             .for_each(|source| source.deny());
     }
 
@@ -94,10 +96,12 @@ impl Connection {
     }
 }
 
-/// The filter of a subscription a server refused, out of its text: nothing else tells which one it was.
-fn denied(error: &str) -> Option<&str> {
+/// Filter and queue of a subscription a server refused, out of its text: nothing else tells which one it was.
+fn denied(error: &str) -> Option<(&str, Option<&str>)> {
     let (_, quoted) = error.split_once("Permissions Violation for Subscription to \"")?;
-    quoted.split_once('"').map(|(filter, _)| filter)
+    let (filter, rest) = quoted.split_once('"')?;
+    let queue = rest.split('"').nth(1);
+    Some((filter, queue))
 }
 
 #[cfg(test)]
@@ -105,10 +109,13 @@ mod tests {
     use super::denied;
 
     #[test]
-    fn the_filter_is_read_from_the_text_of_a_refusal() {
+    fn filter_and_queue_are_read_from_the_text_of_a_refusal() {
         let plain = r#"nats: Permissions Violation for Subscription to "a.*""#;
         let queue = r#"nats: Permissions Violation for Subscription to "a.b" using queue "q""#;
-        assert_eq!((denied(plain), denied(queue)), (Some("a.*"), Some("a.b")));
+        assert_eq!(
+            (denied(plain), denied(queue)),
+            (Some(("a.*", None)), Some(("a.b", Some("q"))))
+        );
         let publish = r#"nats: Permissions Violation for Publish to "a.b""#;
         assert_eq!((denied(publish), denied("")), (None, None));
     }

@@ -118,12 +118,7 @@ impl Lane {
             match self.admit(incoming) {
                 Admission::Runs(incoming) => self.run_in_place(incoming).await,
                 Admission::Waits => {}
-                Admission::Busy(incoming) => {
-                    let busy = NotStarted::Busy {
-                        retry_after: RETRY_AFTER,
-                    };
-                    self.reply(incoming.reply, Reply::NotStarted(busy)).await;
-                }
+                Admission::Busy(incoming) => self.reply(incoming.reply, busy()).await,
             }
         }
     }
@@ -233,10 +228,15 @@ impl Lane {
         }
     }
 
-    /// The next waiting message that can be started; those that cannot are answered on the way.
+    /// The next waiting message that can be started; those that cannot are answered on the way, and once running calls
+    /// have to end, no other is started.
     async fn next_call(&self) -> Option<(Option<Subject>, Call)> {
         while let Some(mut incoming) = self.release() {
             let to = incoming.reply.take();
+            if *self.shared.aborted.borrow() {
+                self.reply(to, busy()).await;
+                continue;
+            }
             match self.dispatch.open(incoming) {
                 Ok(call) => return Some((to, call)),
                 Err(reply) => self.reply(to, reply).await,
@@ -410,6 +410,12 @@ impl fmt::Display for Chain<'_> {
 
 fn slow_lane_for(pace: &Pace) -> Option<&'static Handle> {
     pace.is_slow().then(slow_lane).flatten()
+}
+
+fn busy() -> Reply {
+    Reply::NotStarted(NotStarted::Busy {
+        retry_after: RETRY_AFTER,
+    })
 }
 
 fn timed_out() -> Reply {

@@ -1,0 +1,1 @@
+//! Start and memory of the example that is worker and gateway in one process.

@@ -185,6 +185,11 @@ impl HttpClient {
         self.exchange(request).await
     }
 
+    /// Whether the server has closed the connection, so that nothing can be sent any more.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response, HttpError> {
         self.sender.ready().await?;
         let (head, body) = self.sender.send_request(request).await?.into_parts();

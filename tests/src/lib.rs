@@ -20,6 +20,7 @@ pub mod nats_server;
 pub mod process;
 pub mod proxy;
 pub mod python;
+mod readme;
 pub mod wait;
 
 pub use http::HttpClient;

@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it cannot unwrap")]
 
 mod calls;
+mod examples;
+mod readme;
 mod replies;
 mod stalls;
 mod startup;
+mod stop;
 
 use metropolis::{Bus, NatsOptions};
 use metropolis_tests::NatsServer;

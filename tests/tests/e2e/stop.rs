@@ -1,0 +1,229 @@
+//! A stop under load loses no request: on both buses, in one process and in two.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use metropolis::{Bus, Client, Fault, Worker};
+use metropolis_tests::load::{self, Tally, outcome};
+use metropolis_tests::process::address_in;
+use metropolis_tests::{HttpClient, NatsServer, Process, within};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::connect;
+
+const CONNECTIONS: usize = 64;
+/// How long load goes on before the stop, and after it.
+const BEFORE: Duration = Duration::from_millis(500);
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize, JsonSchema, serde::Serialize)]
+struct Pause {
+    ms: u64,
+}
+
+/// Some calls end in place, some have to wait: both ways out of a worker are under load.
+#[metropolis::task(subject = "stop.wait")]
+async fn wait(pause: Pause) -> Result<u64, Fault> {
+    if pause.ms > 0 {
+        tokio::time::sleep(Duration::from_millis(pause.ms)).await;
+    }
+    Ok(pause.ms)
+}
+
+/// Calls `wait` from many callers while `scenario` goes on; every call must be answered with its value.
+async fn load_tasks(bus: Bus, scenario: impl Future<Output = ()>) -> Tally {
+    let client = Client::new(bus);
+    let request = async |turn: &mut u64| {
+        *turn += 1;
+        let ms = *turn % 4;
+        match client.call::<wait>(&Pause { ms }).await {
+            Ok(answer) if answer == ms => Ok(200),
+            Ok(other) => Err(format!("the answer of another call: {other}")),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    load::during(scenario, CONNECTIONS, async || Ok(0), request)
+        .await
+        .1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stops_under_load_hands_over_to_another() {
+    for server in [None, Some(NatsServer::start().await)] {
+        let bus = async |role| match &server {
+            Some(server) => connect(server, role).await,
+            None => Bus::embedded(),
+        };
+        let (staying, leaving, calling) = match &server {
+            Some(_) => (
+                bus("worker").await,
+                bus("worker").await,
+                bus("client").await,
+            ),
+            None => {
+                let shared = bus("worker").await;
+                (shared.clone(), shared.clone(), shared)
+            }
+        };
+        let staying = Worker::new(staying).serve::<wait>().start().await.unwrap();
+        let leaving = Worker::new(leaving).serve::<wait>().start().await.unwrap();
+        let tally = load_tasks(calling, async {
+            tokio::time::sleep(BEFORE).await;
+            leaving.stop().await;
+            tokio::time::sleep(BEFORE).await;
+        })
+        .await;
+        assert_eq!(tally.not_ok(), 0, "{tally:?}");
+        assert!(tally.ok > 1000, "{tally:?}");
+        staying.stop().await;
+    }
+}
+
+/// Keeps connections to an HTTP address busy until it is gone, and counts what was not answered with a 200.
+///
+/// A connection that is refused, or closed before a request was written to it, has accepted nothing.
+async fn load_http(address: SocketAddr) -> Tally {
+    let connections = (0..CONNECTIONS).map(|_| tokio::spawn(keep_asking(address)));
+    let mut sum = Tally::default();
+    for tally in within(
+        STOPPED_WITHIN * 2,
+        futures_util::future::join_all(connections),
+    )
+    .await
+    {
+        let tally = tally.unwrap();
+        sum.ok += tally.ok;
+        sum.by_status.extend(tally.by_status);
+        sum.errors.extend(tally.errors);
+    }
+    sum
+}
+
+async fn keep_asking(address: SocketAddr) -> Tally {
+    let mut tally = Tally::default();
+    while let Ok(mut client) = HttpClient::try_connect(address).await {
+        while !client.is_closed() {
+            let json = [("content-type", "application/json")];
+            let sent = client
+                .try_send("POST", "/foo/bar", &json, r#"{"data":"asdf"}"#)
+                .await;
+            let is_last = sent
+                .as_ref()
+                .is_ok_and(|response| response.header("connection") == Some("close"));
+            let is_lost = sent.is_err();
+            tally.record(outcome(sent));
+            if is_last || is_lost {
+                break;
+            }
+        }
+    }
+    tally
+}
+
+/// Starts an example that serves HTTP, on a port of its own.
+async fn gateway(name: &str, server: Option<&NatsServer>) -> (Process, SocketAddr) {
+    let mut launch = Process::example(name)
+        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
+        .env("METROPOLIS_STOP_TIMEOUT", "5s");
+    if let Some(server) = server {
+        launch = launch.env("METROPOLIS_NATS_URL", server.url());
+    }
+    let process = launch.start().await;
+    let line = process
+        .wait_for_line(|line| line.contains("listening on"))
+        .await;
+    let address = address_in(&line).unwrap();
+    (process, address)
+}
+
+async fn worker(server: &NatsServer) -> Process {
+    let launch = Process::example("hello-worker").env("METROPOLIS_NATS_URL", server.url());
+    let process = launch.start().await;
+    process
+        .wait_for_line(|line| line.contains("the worker serves"))
+        .await;
+    process
+}
+
+async fn stop(process: &mut Process, signal: &str) {
+    process.signal(signal).await;
+    let status = process.wait_exit(STOPPED_WITHIN).await;
+    assert!(status.success(), "{status}\n{}", process.output());
+}
+
+fn assert_nothing_lost(tally: &Tally) {
+    assert!(tally.ok > 500, "{tally:?}");
+    assert_eq!(tally.not_ok(), 0, "{tally:?}");
+}
+
+#[tokio::test]
+async fn one_process_stops_under_load_and_answers_what_it_accepted() {
+    let server = NatsServer::start().await;
+    for (server, signal) in [(None, "TERM"), (None, "INT"), (Some(&server), "TERM")] {
+        let (mut process, address) = gateway("hello", server).await;
+        let load = tokio::spawn(load_http(address));
+        tokio::time::sleep(BEFORE).await;
+        stop(&mut process, signal).await;
+        assert_nothing_lost(&load.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_process_stops_under_load_and_answers_what_it_accepted() {
+    let server = NatsServer::start().await;
+    let _worker = worker(&server).await;
+    let (mut gateway, address) = gateway("hello-gateway", Some(&server)).await;
+    let load = tokio::spawn(load_http(address));
+    tokio::time::sleep(BEFORE).await;
+    stop(&mut gateway, "TERM").await;
+    assert_nothing_lost(&load.await.unwrap());
+}
+
+#[tokio::test]
+async fn worker_processes_come_and_go_under_load_and_no_request_notices() {
+    let server = NatsServer::start().await;
+    let mut first = worker(&server).await;
+    let (mut gateway, address) = gateway("hello-gateway", Some(&server)).await;
+    let load = tokio::spawn(load_http(address));
+    for signal in ["TERM", "INT"] {
+        let next = worker(&server).await;
+        tokio::time::sleep(BEFORE).await;
+        stop(&mut first, signal).await;
+        first = next;
+    }
+    tokio::time::sleep(BEFORE).await;
+    stop(&mut gateway, "TERM").await;
+    assert_nothing_lost(&load.await.unwrap());
+}
+
+#[tokio::test]
+async fn three_workers_share_one_queue_and_a_killed_one_takes_only_its_own_calls_along() {
+    let server = NatsServer::start().await;
+    let mut workers = [
+        worker(&server).await,
+        worker(&server).await,
+        worker(&server).await,
+    ];
+    let (mut gateway, address) = gateway("hello-gateway", Some(&server)).await;
+    let mut client = HttpClient::connect(address).await;
+    let mut answered = BTreeMap::<u32, u32>::new();
+    for _ in 0..300 {
+        let id: u32 = client.send("GET", "/foo/who", &[], "").await.json();
+        *answered.entry(id).or_default() += 1;
+    }
+    let pids: BTreeSet<u32> = workers.iter().map(Process::pid).collect();
+    assert_eq!(answered.keys().copied().collect::<BTreeSet<_>>(), pids);
+    assert!(answered.values().all(|calls| *calls > 30), "{answered:?}");
+
+    let load = tokio::spawn(load_http(address));
+    tokio::time::sleep(BEFORE).await;
+    workers[0].kill().await;
+    tokio::time::sleep(BEFORE).await;
+    // What the killed one had in flight ends with the gateway: its tasks' own time would be up much later.
+    stop(&mut gateway, "TERM").await;
+    let tally = load.await.unwrap();
+    assert!(tally.ok > 500, "{tally:?}");
+    assert!(tally.not_ok() <= CONNECTIONS as u64, "{tally:?}");
+}

@@ -199,8 +199,8 @@ impl Outcome {
     }
 }
 
-/// A ratio beside the most it may be.
-fn verdict(median: f64, goal: Option<f64>) -> String {
+/// What came of a goal, which is the most a figure may be.
+pub(crate) fn verdict(median: f64, goal: Option<f64>) -> String {
     match goal {
         Some(goal) if median <= goal => format!("≤ {goal}, met"),
         Some(goal) => format!("≤ {goal}, **not met**"),

@@ -85,7 +85,9 @@ pub(crate) async fn play(arguments: impl Iterator<Item = String>) {
         ("Worker", "Baseline") => baseline::worker(nats_url).await,
         ("Worker", "Ours") => ours::worker(nats_url).await,
         ("Gateway", "Baseline") => baseline::gateway(nats_url).await,
+        ("Gateway", "Ours") => ours::gateway(nats_url).await,
         ("Embedded", "Baseline") => baseline::embedded().await,
+        ("Embedded", "Ours") => ours::embedded().await,
         _ => panic!("there is no {role} of {side}"),
     }
 }

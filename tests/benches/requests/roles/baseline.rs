@@ -1,4 +1,10 @@
 //! What a careful programmer writes without metropolis: async-nats and axum, nothing around them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what the framework does without is what it is compared with"
+)]
+
+use std::time::Duration;
 
 use async_nats::{Client, Message};
 use axum::body::Bytes;
@@ -7,7 +13,6 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use futures_util::StreamExt;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
 use tokio::time::sleep;

@@ -54,11 +54,11 @@ impl Dispatch {
         &self.entry
     }
 
-    /// Makes a call of a message.
+    /// Makes a call of a message, which starts now.
     ///
     /// # Errors
     /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
-    pub(crate) fn open(&self, incoming: Incoming) -> Result<Call, Reply> {
+    pub(crate) fn open(&self, incoming: Incoming, now: Instant) -> Result<Call, Reply> {
         let parameters = self.parameters(&incoming)?;
         let envelope = Envelope {
             parameters,
@@ -67,7 +67,7 @@ impl Dispatch {
             arrived: incoming.arrived,
         };
         let deadline = self.deadline(&envelope);
-        if deadline <= Instant::now() {
+        if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
         let ctx = Context::new(
@@ -123,7 +123,7 @@ impl Alone {
     /// `None` when the task has to wait.
     #[must_use]
     pub fn answer(&self, incoming: Incoming) -> Option<(Headers, Bytes)> {
-        let reply = match self.0.open(incoming) {
+        let reply = match self.0.open(incoming, Instant::now()) {
             Ok(call) => call.future.now_or_never()?,
             Err(reply) => reply,
         };

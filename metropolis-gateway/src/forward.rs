@@ -62,6 +62,10 @@ impl TaskRoute {
         })
     }
 
+    fn answers_json(&self) -> bool {
+        self.entry.output.is_some() && !self.entry.returns_nothing()
+    }
+
     fn takes_raw(&self) -> bool {
         self.entry.input.is_none()
     }
@@ -78,6 +82,9 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
     head: &Parts,
     body: &mut B,
 ) -> Result<Response<Bytes>, Refusal> {
+    if task.answers_json() && !answer::accepts_json(&head.headers) {
+        return Err(Refusal::NotAcceptable);
+    }
     let mut headers = headers::for_task(&head.headers, &forwarding.headers)?;
     let query = query::pairs(head.uri.query().unwrap_or_default())?;
     let content = content(forwarding, task, &mut headers, head, body).await?;

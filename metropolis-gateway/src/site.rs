@@ -243,3 +243,6 @@ fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
     *response.body_mut() = Bytes::new();
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,8 +140,14 @@ async fn piece<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Byt
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use http::HeaderValue;
+    use hyper::body::Frame;
+
+    use super::*;
 
     fn check(media_type: Option<&'static str>, raw: bool, expected: Result<Kind, u16>) {
         let mut headers = HeaderMap::new();
@@ -195,5 +201,26 @@ mod tests {
         let response = refusal.into_response(None);
         assert_eq!(response.status(), 415);
         assert_eq!(response.headers()[ACCEPT_ENCODING], "identity");
+    }
+
+    /// A body whose client has stopped sending.
+    struct Stalled;
+
+    impl Body for Stalled {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let refusal = read(&mut Stalled, 1).await.expect_err("no body");
+        assert_eq!(refusal.into_response(None).status(), 408);
     }
 }

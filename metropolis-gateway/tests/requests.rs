@@ -110,7 +110,7 @@ async fn slow() -> String {
 
 #[metropolis::task(subject = "busy.get", concurrency = 1)]
 async fn busy() -> String {
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     String::new()
 }
 

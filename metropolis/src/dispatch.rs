@@ -32,6 +32,7 @@ pub(crate) struct Dispatch {
 pub(crate) struct Call {
     pub(crate) future: BoxFuture<'static, Reply>,
     pub(crate) deadline: Instant,
+    pub(crate) started: Instant,
 }
 
 impl Dispatch {
@@ -64,7 +65,8 @@ impl Dispatch {
             arrived: incoming.arrived,
         };
         let deadline = self.deadline(&envelope);
-        if deadline <= Instant::now() {
+        let started = Instant::now();
+        if deadline <= started {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
         let ctx = Context::new(
@@ -73,7 +75,11 @@ impl Dispatch {
             deadline,
         );
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
-        Ok(Call { future, deadline })
+        Ok(Call {
+            future,
+            deadline,
+            started,
+        })
     }
 
     fn parameters(&self, incoming: &Incoming) -> Result<Vec<(String, String)>, Reply> {

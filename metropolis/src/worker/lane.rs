@@ -23,11 +23,12 @@ use tokio::task::coop::unconstrained;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::pace::{Pace, is_slow_lane, slow_lane};
-use super::replies::ReplyRule;
 use crate::bus::{Bus, Incoming, Outgoing, Subscription};
 use crate::catalog::Entry;
 use crate::dispatch::{Call, Dispatch};
 use crate::fault::Fault;
+use crate::replies::ReplyRule;
+use crate::service::Counts;
 use crate::subject::Subject;
 use crate::wire::{Headers, NotStarted, Reply};
 
@@ -46,7 +47,7 @@ const BUFFERED_MIN: usize = 1024;
 pub(crate) struct Shared {
     pub(crate) bus: Bus,
     pub(crate) instance: Arc<str>,
-    pub(crate) replies: ReplyRule,
+    pub(crate) replies: Arc<ReplyRule>,
     /// When the worker stops: the time by which every subscription has to have ended.
     pub(crate) leaving: watch::Receiver<Option<Instant>>,
     /// True once running calls must end.
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
 pub(crate) struct Lane {
     dispatch: Dispatch,
     shared: Arc<Shared>,
+    counts: Arc<Counts>,
     pace: Pace,
     places: Mutex<Places>,
     idle: Notify,
@@ -69,6 +71,12 @@ struct Places {
     waiting: VecDeque<Incoming>,
 }
 
+impl Places {
+    fn in_flight(&self) -> usize {
+        self.running + self.waiting.len()
+    }
+}
+
 enum Admission {
     Runs(Incoming),
     Waits,
@@ -77,7 +85,8 @@ enum Admission {
 
 /// How a call stands after its first poll.
 enum Start {
-    Ended(Reply),
+    /// With its reply, after so much time.
+    Ended(Reply, Duration),
     Waits(Call),
 }
 
@@ -89,10 +98,11 @@ enum Left {
 }
 
 impl Lane {
-    pub(crate) fn new(dispatch: Dispatch, shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(dispatch: Dispatch, counts: Arc<Counts>, shared: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             dispatch,
             shared,
+            counts,
             pace: Pace::default(),
             places: Mutex::default(),
             idle: Notify::new(),
@@ -113,6 +123,7 @@ impl Lane {
         let mut leaving = self.shared.leaving.clone();
         while let Some(incoming) = next(&mut subscription, &mut leaving).await {
             if !self.shared.replies.admits(&incoming) {
+                self.counts.refuse();
                 continue;
             }
             match self.admit(incoming) {
@@ -122,7 +133,8 @@ impl Lane {
                     let busy = NotStarted::Busy {
                         retry_after: RETRY_AFTER,
                     };
-                    self.reply(incoming.reply, Reply::NotStarted(busy)).await;
+                    let busy = Reply::NotStarted(busy);
+                    self.reply(incoming.reply, busy, Duration::ZERO).await;
                 }
             }
         }
@@ -151,10 +163,12 @@ impl Lane {
         let places = &mut *self.places();
         if places.running < self.concurrency() {
             places.running += 1;
+            self.counts.set_in_flight(places.in_flight());
             return Admission::Runs(incoming);
         }
         if places.waiting.len() < self.concurrency() {
             places.waiting.push_back(incoming);
+            self.counts.set_in_flight(places.in_flight());
             return Admission::Waits;
         }
         Admission::Busy(incoming)
@@ -170,6 +184,7 @@ impl Lane {
                 self.idle.notify_waiters();
             }
         }
+        self.counts.set_in_flight(places.in_flight());
         next
     }
 
@@ -179,8 +194,8 @@ impl Lane {
         while let Some(mut incoming) = next.take() {
             let to = incoming.reply.take();
             match self.start(incoming) {
-                Start::Ended(reply) => {
-                    self.reply(to, reply).await;
+                Start::Ended(reply, took) => {
+                    self.reply(to, reply, took).await;
                     next = self.release();
                 }
                 Start::Waits(call) => self.spawn(to, call),
@@ -190,7 +205,7 @@ impl Lane {
 
     fn start(&self, incoming: Incoming) -> Start {
         match self.dispatch.open(incoming) {
-            Err(reply) => Start::Ended(reply),
+            Err(reply) => Start::Ended(reply, Duration::ZERO),
             Ok(call) if self.entry().meta().blocking || self.pace.is_slow() => Start::Waits(call),
             Ok(call) => self.first_poll(call),
         }
@@ -203,9 +218,9 @@ impl Lane {
         let mut nobody = task::Context::from_waker(Waker::noop());
         let mut poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
         match std::panic::catch_unwind(AssertUnwindSafe(|| self.pace.measure(&mut poll))) {
-            Ok(Poll::Ready(reply)) => Start::Ended(reply),
-            Ok(Poll::Pending) => Start::Waits(call),
-            Err(panic) => Start::Ended(self.panicked(&*panic)),
+            Ok((Poll::Ready(reply), took)) => Start::Ended(reply, took),
+            Ok((Poll::Pending, _)) => Start::Waits(call),
+            Err(panic) => Start::Ended(self.panicked(&*panic), call.started.elapsed()),
         }
     }
 
@@ -224,8 +239,9 @@ impl Lane {
             if self.entry().meta().blocking {
                 self.run_blocking(to, call).await;
             } else {
+                let started = call.started;
                 match self.run(call).await {
-                    Left::Ended(reply) => self.reply(to, reply).await,
+                    Left::Ended(reply) => self.reply(to, reply, started.elapsed()).await,
                     Left::Moves(call) => return self.spawn(to, call),
                 }
             }
@@ -239,7 +255,7 @@ impl Lane {
             let to = incoming.reply.take();
             match self.dispatch.open(incoming) {
                 Ok(call) => return Some((to, call)),
-                Err(reply) => self.reply(to, reply).await,
+                Err(reply) => self.reply(to, reply, Duration::ZERO).await,
             }
         }
         None
@@ -267,19 +283,22 @@ impl Lane {
         }
         self.pace
             .measure(|| call.future.as_mut().poll(cx))
+            .0
             .map(Some)
     }
 
     /// A blocking call cannot be dropped. It is answered when its time is up, but keeps its place as long as its thread.
     async fn run_blocking(&self, to: Option<Subject>, call: Call) {
-        let deadline = call.deadline;
+        let (deadline, started) = (call.deadline, call.started);
         let mut thread = tokio::task::spawn_blocking(|| call.future.now_or_never());
         let reply = tokio::select! {
-            joined = &mut thread => return self.reply(to, self.joined(joined)).await,
+            joined = &mut thread => {
+                return self.reply(to, self.joined(joined), started.elapsed()).await;
+            }
             () = sleep_until(deadline.into()) => timed_out(),
             () = self.aborted() => stopped(),
         };
-        self.reply(to, reply).await;
+        self.reply(to, reply, started.elapsed()).await;
         let _ = thread.await;
     }
 
@@ -310,8 +329,9 @@ impl Lane {
         )))
     }
 
-    /// Sends the one terminal reply of a request, and logs what its caller is not told.
-    async fn reply(&self, to: Option<Subject>, reply: Reply) {
+    /// Sends the one terminal reply of a request, counts it, and logs what its caller is not told.
+    async fn reply(&self, to: Option<Subject>, reply: Reply, took: Duration) {
+        self.counts.reply(&reply, took);
         self.log(&reply, to.is_some());
         let Some(to) = to else { return };
         let (headers, payload) = self.fitting(reply);

@@ -1,1 +1,238 @@
-//! Skeleton.
+//! The HTTP gateway of metropolis: routes, status codes and an OpenAPI document, all from the tasks' own metadata.
+//!
+//! A task annotated with `#[metropolis::task]` has a route; the gateway answers it by a request on the bus. The path of
+//! a request never becomes a subject: it is looked up in a table that was made at the start.
+//!
+//! ```no_run
+//! #[metropolis::task(subject = "text.reverse")]
+//! async fn reverse(text: String) -> String {
+//!     text.chars().rev().collect()
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), metropolis::RunError> {
+//!     metropolis_gateway::run().await // POST /text/reverse
+//! }
+//! ```
+//!
+//! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
+//! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
+//! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
+//! head of more than 64 KiB or 100 headers (431), and a head that does not arrive in time, whose connection is closed.
+#![forbid(unsafe_code)]
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use metropolis::catalog::{Catalog, Problem, Problems};
+use metropolis::config::{LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings};
+use metropolis::worker::stop_signal;
+use metropolis::{Bus, RunError, Worker, connect};
+
+mod admin;
+mod forward;
+mod openapi;
+mod server;
+mod site;
+mod start;
+mod status;
+mod table;
+mod testing;
+
+pub use site::{HEADERS_BYTES_MAX, HEADERS_MAX, URI_MAX};
+pub use start::{RunningGateway, StartError};
+pub use testing::InProcess;
+
+/// The largest body of a request, in bytes, unless the gateway is told otherwise. The bus may take less.
+pub const BODY_MAX_DEFAULT: usize = 1024 * 1024;
+
+/// Answers HTTP requests by calling tasks over a bus.
+///
+/// ```no_run
+/// # use metropolis_gateway::Gateway;
+/// # struct Database;
+/// # async fn example(bus: metropolis::Bus) -> Result<(), metropolis::RunError> {
+/// let worker = metropolis::Worker::new(bus.clone()).provide(Database);
+/// Gateway::new(bus).with_worker(worker).run().await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Gateway {
+    bus: Bus,
+    workers: Vec<Worker>,
+    listen: SocketAddr,
+    admin_listen: Option<SocketAddr>,
+    body_max: usize,
+    forwarded: Option<Vec<String>>,
+    stop_timeout: Duration,
+}
+
+/// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
+///
+/// Without `METROPOLIS_NATS_URL` the two talk over the embedded bus, so this needs nothing but itself.
+///
+/// # Errors
+/// When a setting is malformed, the bus is not reached, or worker or gateway cannot start.
+pub async fn run() -> Result<(), RunError> {
+    let settings = Settings::from_env()?;
+    let bus = connect(&settings, "gateway").await?;
+    let worker = Worker::configured(bus.clone(), &settings);
+    Gateway::configured(bus, &settings)
+        .with_worker(worker)
+        .run()
+        .await
+}
+
+/// The OpenAPI 3.1 document of the tasks linked into this process. Needs no bus, so tests and diffs can use it.
+///
+/// # Errors
+/// With every conflict between the tasks.
+pub fn openapi() -> Result<serde_json::Value, Problems> {
+    Catalog::linked().map(|catalog| openapi::document(&catalog))
+}
+
+impl Gateway {
+    /// A gateway with the routes of every linked task, served or declared, on `127.0.0.1:8080`.
+    #[must_use]
+    pub fn new(bus: Bus) -> Self {
+        Self {
+            bus,
+            workers: Vec::new(),
+            listen: LISTEN_DEFAULT.parse().expect("the default is an address"),
+            admin_listen: None,
+            body_max: BODY_MAX_DEFAULT,
+            forwarded: None,
+            stop_timeout: STOP_TIMEOUT_DEFAULT,
+        }
+    }
+
+    /// A gateway as the environment wants it.
+    #[must_use]
+    pub fn configured(bus: Bus, settings: &Settings) -> Self {
+        Self {
+            listen: settings.listen,
+            admin_listen: settings.admin_listen,
+            stop_timeout: settings.stop_timeout,
+            ..Self::new(bus)
+        }
+    }
+
+    /// A gateway without a worker, on the bus the environment names.
+    ///
+    /// # Errors
+    /// When a setting is malformed, the bus is not reached, or none is named: nobody else is on the embedded bus.
+    pub async fn from_env() -> Result<Self, RunError> {
+        let settings = Settings::from_env()?;
+        let bus = connect(&settings, "gateway").await?;
+        if bus.is_embedded() {
+            return Err(StartError::from(alone()).into());
+        }
+        Ok(Self::configured(bus, &settings))
+    }
+
+    /// Runs a worker in the same process: it is started before the first request and stopped after the last one.
+    #[must_use]
+    pub fn with_worker(mut self, worker: Worker) -> Self {
+        self.workers.push(worker);
+        self
+    }
+
+    /// Where to listen; port 0 takes any free one. `METROPOLIS_LISTEN`.
+    #[must_use]
+    pub fn with_listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Where to listen for administrative paths. Without it they are answered only while the public address is one of
+    /// the loopback. `METROPOLIS_ADMIN_LISTEN`.
+    #[must_use]
+    pub fn with_admin_listen(mut self, address: SocketAddr) -> Self {
+        self.admin_listen = Some(address);
+        self
+    }
+
+    /// The largest body of a request in bytes; [`BODY_MAX_DEFAULT`] otherwise. What the bus takes is a limit of its own.
+    #[must_use]
+    pub fn with_body_max(mut self, bytes: usize) -> Self {
+        self.body_max = bytes;
+        self
+    }
+
+    /// The request headers that tasks see, in place of the usual ones: `accept-language`, `if-match`, `if-none-match`,
+    /// `if-modified-since`, `if-unmodified-since`, `prefer` and `x-request-id`.
+    #[must_use]
+    pub fn with_forwarded_headers<N: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Self {
+        self.forwarded = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How long a stop may take; 25 seconds otherwise. `METROPOLIS_STOP_TIMEOUT`.
+    #[must_use]
+    pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
+        self
+    }
+
+    /// Answers until the process is told to stop (SIGTERM or ctrl-c). The gateway stops first, then its workers, so that
+    /// every request that was taken is answered.
+    ///
+    /// # Errors
+    /// When it could not start.
+    pub async fn run(self) -> Result<(), RunError> {
+        self.run_until(stop_signal()).await
+    }
+
+    /// Answers until `stop` is ready. Installs no signal handling.
+    ///
+    /// # Errors
+    /// As [`Gateway::run`].
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        let running = self.start().await?;
+        stop.await;
+        running.stop().await;
+        Ok(())
+    }
+
+    /// Starts the workers and then listening, and returns.
+    ///
+    /// # Errors
+    /// With every mistake in the tasks, or when a worker cannot start or an address cannot be listened on.
+    pub async fn start(self) -> Result<RunningGateway, StartError> {
+        start::gateway(self).await
+    }
+
+    /// Starts the workers and no listener: requests are handed over as values and go the way they always go.
+    ///
+    /// ```standalone_crate
+    /// # #[metropolis::task(subject = "text.reverse")]
+    /// # async fn reverse(text: String) -> String { text.chars().rev().collect() }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use metropolis::{Bus, Worker};
+    /// use metropolis_gateway::Gateway;
+    ///
+    /// let bus = Bus::embedded();
+    /// let app = Gateway::new(bus.clone()).with_worker(Worker::new(bus)).in_process().await?;
+    /// let response = app.post("/text/reverse", "abc").await;
+    /// assert_eq!((response.status().as_u16(), &response.body()[..]), (200, &b"\"cba\""[..]));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Gateway::start`], listening apart.
+    pub async fn in_process(self) -> Result<InProcess, StartError> {
+        start::in_process(self).await
+    }
+}
+
+fn alone() -> Problems {
+    let problem = Problem::new("a gateway alone on the embedded bus reaches nobody").help(
+        "set METROPOLIS_NATS_URL to a server that workers reach, or run one in this process (`metropolis_gateway::run()`)",
+    );
+    Problems(vec![problem])
+}

@@ -1,5 +1,7 @@
 //! Every message this crate can print, one constructor each, and the list that collects them.
 //!
+//! Here are those about keys and signatures; `subject`, `route` and `fault` hold their own.
+//!
 //! The shape of each: what is wrong, quoting the user's own words, then one line that can be pasted. The caret sits
 //! under the tokens that are passed in.
 
@@ -11,11 +13,14 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{
     Attribute, Error, Expr, Ident, Lifetime, LitInt, LitStr, PatType, Receiver, Signature, Token,
-    Type,
+    Type, TypeReference, Variadic,
 };
-use syn::{TypeReference, Variadic, Variant};
 
 use crate::keys::{Key, Vocabulary};
+
+pub(crate) mod fault;
+pub(crate) mod route;
+pub(crate) mod subject;
 
 /// What was found wrong, through all passes. Invariant: dropping it unread panics, so that no mistake is lost.
 pub(crate) struct Errors {
@@ -130,7 +135,7 @@ pub(crate) fn not_a_pair(at: Span, vocabulary: &Vocabulary) -> Error {
 pub(crate) fn no_value(key: &Ident, known: &Key) -> Error {
     helped(
         key,
-        format_args!("`{key}` is not followed by `= value`"),
+        format_args!("`{key}` needs `=` and a value"),
         known.example,
     )
 }
@@ -205,8 +210,11 @@ pub(crate) fn timeout_without_unit(text: &LitStr) -> Error {
 }
 
 pub(crate) fn timeout_of_zero(text: &LitStr) -> Error {
-    let what = format_args!("no call can be answered within {}", quoted(text)).to_string();
-    helped(text, what, r#"timeout = "500ms""#)
+    helped(
+        text,
+        format_args!("no call can be answered within {}", quoted(text)),
+        r#"timeout = "500ms""#,
+    )
 }
 
 pub(crate) fn timeout_too_long(text: &LitStr) -> Error {
@@ -224,233 +232,6 @@ fn quoted(text: &LitStr) -> String {
     format!("{:?}", text.value())
 }
 
-/// Subject and queue literals.
-pub(crate) mod subject {
-    use super::{Error, LitStr, error, helped, quoted};
-
-    pub(crate) fn empty(subject: &LitStr) -> Error {
-        helped(subject, "the subject is empty", r#"subject = "users.get""#)
-    }
-
-    pub(crate) fn too_long(subject: &LitStr, length_max: usize) -> Error {
-        let length = subject.value().len();
-        error(
-            subject,
-            format_args!("the subject is {length} bytes long; at most {length_max} fit"),
-        )
-    }
-
-    pub(crate) fn empty_token(subject: &LitStr, before: Option<&str>) -> Error {
-        let place = before.map_or("at its start".to_owned(), |token| {
-            format!("after `{token}`")
-        });
-        let text = subject.value();
-        let tokens: Vec<&str> = text.split('.').filter(|token| !token.is_empty()).collect();
-        helped(
-            subject,
-            format_args!("the subject {} has an empty token {place}", quoted(subject)),
-            format_args!("put one dot between tokens: \"{}\"", tokens.join(".")),
-        )
-    }
-
-    pub(crate) fn wildcard(subject: &LitStr, token: &str) -> Error {
-        helped(
-            subject,
-            format_args!("the subject {} has the wildcard `{token}`", quoted(subject)),
-            "name the token that varies: \"users.{id}.get\"",
-        )
-    }
-
-    pub(crate) fn bad_character(subject: &LitStr, wrong: char, token: &str) -> Error {
-        helped(
-            subject,
-            format_args!(
-                "the subject {} has `{wrong}` in the token `{token}`",
-                quoted(subject)
-            ),
-            "a token is letters, digits, `_` and `-`, or `{name}`",
-        )
-    }
-
-    pub(crate) fn loose_brace(subject: &LitStr, token: &str) -> Error {
-        helped(
-            subject,
-            format_args!(
-                "the braces in {} do not enclose the whole token `{token}`",
-                quoted(subject)
-            ),
-            "a parameter is a token of its own: \"users.{id}.get\"",
-        )
-    }
-
-    pub(crate) fn bad_parameter(subject: &LitStr, name: &str) -> Error {
-        helped(
-            subject,
-            format_args!(
-                "`{{{name}}}` in the subject {} is not named like a field",
-                quoted(subject)
-            ),
-            "a parameter is called after a property of the input: \"users.{user_id}.get\"",
-        )
-    }
-
-    pub(crate) fn parameter_twice(subject: &LitStr, token: &str) -> Error {
-        helped(
-            subject,
-            format_args!("the subject {} has `{token}` twice", quoted(subject)),
-            "give each parameter a name of its own: \"users.{user_id}.orders.{order_id}\"",
-        )
-    }
-
-    pub(crate) fn parameter_first(subject: &LitStr, token: &str) -> Error {
-        helped(
-            subject,
-            format_args!(
-                "the subject {} starts with the parameter `{token}`",
-                quoted(subject)
-            ),
-            format_args!("start with a word of your own: \"users.{token}\""),
-        )
-    }
-
-    pub(crate) fn reserved(subject: &LitStr, token: &str) -> Error {
-        helped(
-            subject,
-            format_args!(
-                "the subject {} starts with `{token}`, which is reserved",
-                quoted(subject)
-            ),
-            "start with a word of your own, not with `$`, `_INBOX`, `_R_` or `metropolis`",
-        )
-    }
-
-    pub(crate) fn empty_queue(queue: &LitStr) -> Error {
-        helped(queue, "the queue is empty", r#"queue = "worker""#)
-    }
-
-    pub(crate) fn long_queue(queue: &LitStr, length_max: usize) -> Error {
-        let length = queue.value().len();
-        error(
-            queue,
-            format_args!("the queue is {length} bytes long; at most {length_max} fit"),
-        )
-    }
-
-    pub(crate) fn bad_queue(queue: &LitStr, wrong: char) -> Error {
-        helped(
-            queue,
-            format_args!("the queue {} has `{wrong}` in it", quoted(queue)),
-            "a queue is letters, digits, `_` and `-`",
-        )
-    }
-}
-
-/// Route literals.
-pub(crate) mod route {
-    use super::{Error, LitStr, helped, quoted};
-
-    pub(crate) fn no_method(route: &LitStr) -> Error {
-        let help = format!("http = \"GET {}\"", route.value());
-        helped(
-            route,
-            format_args!("the route {} has no method", quoted(route)),
-            help,
-        )
-    }
-
-    pub(crate) fn no_path(route: &LitStr) -> Error {
-        helped(
-            route,
-            format_args!("the route {} has no path", quoted(route)),
-            r#"http = "GET /users/{id}", or http = "none" for no route"#,
-        )
-    }
-
-    pub(crate) fn small_method(route: &LitStr, method: &str) -> Error {
-        let capitals = method.to_ascii_uppercase();
-        let help = format!("http = {:?}", route.value().replacen(method, &capitals, 1));
-        helped(
-            route,
-            format_args!("the method `{method}` is written in capitals"),
-            help,
-        )
-    }
-
-    pub(crate) fn unknown_method(route: &LitStr, method: &str) -> Error {
-        helped(
-            route,
-            format_args!("`{method}` is not a method a route can have"),
-            "one of `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, then a space and the path",
-        )
-    }
-
-    pub(crate) fn no_slash(route: &LitStr, path: &str) -> Error {
-        helped(
-            route,
-            format_args!("the path `{path}` does not start with `/`"),
-            format_args!("write `/{path}`"),
-        )
-    }
-
-    pub(crate) fn slash_at_the_end(route: &LitStr) -> Error {
-        let help = format!("http = {:?}", route.value().trim_end_matches('/'));
-        helped(
-            route,
-            format_args!("the route {} ends with `/`", quoted(route)),
-            help,
-        )
-    }
-
-    pub(crate) fn empty_segment(route: &LitStr) -> Error {
-        helped(
-            route,
-            format_args!("the route {} has an empty segment", quoted(route)),
-            "put one `/` between segments: \"/users/{id}\"",
-        )
-    }
-
-    pub(crate) fn bad_character(route: &LitStr, wrong: char, segment: &str) -> Error {
-        helped(
-            route,
-            format_args!(
-                "the route {} has `{wrong}` in the segment `{segment}`",
-                quoted(route)
-            ),
-            "a segment is letters, digits, `.`, `_`, `~` and `-`, or `{name}`",
-        )
-    }
-
-    pub(crate) fn loose_brace(route: &LitStr, segment: &str) -> Error {
-        helped(
-            route,
-            format_args!(
-                "the braces in {} do not enclose the whole segment `{segment}`",
-                quoted(route)
-            ),
-            "a parameter is a segment of its own: \"/users/{id}\"",
-        )
-    }
-
-    pub(crate) fn bad_parameter(route: &LitStr, name: &str) -> Error {
-        helped(
-            route,
-            format_args!(
-                "`{{{name}}}` in the route {} is not named like a field",
-                quoted(route)
-            ),
-            "a parameter is called after a property of the input: \"/users/{user_id}\"",
-        )
-    }
-
-    pub(crate) fn parameter_twice(route: &LitStr, segment: &str) -> Error {
-        helped(
-            route,
-            format_args!("the route {} has `{segment}` twice", quoted(route)),
-            "give each parameter a name of its own: \"/users/{user_id}/orders/{order_id}\"",
-        )
-    }
-}
-
 // The function.
 
 pub(crate) fn not_a_function(at: Span) -> Error {
@@ -460,10 +241,9 @@ pub(crate) fn not_a_function(at: Span) -> Error {
     )
 }
 
-pub(crate) fn plain_function(signature: &Signature) -> Error {
-    let name = &signature.ident;
+pub(crate) fn plain_function(token: &Token![fn], name: &Ident) -> Error {
     helped(
-        &signature.fn_token,
+        token,
         format_args!("`{name}` is not async"),
         format_args!(
             "write `async fn {name}`, or add the key `blocking` to run it on the blocking pool"
@@ -471,10 +251,9 @@ pub(crate) fn plain_function(signature: &Signature) -> Error {
     )
 }
 
-pub(crate) fn declared_plain(signature: &Signature) -> Error {
-    let name = &signature.ident;
+pub(crate) fn declared_plain(token: &Token![fn], name: &Ident) -> Error {
     helped(
-        &signature.fn_token,
+        token,
         format_args!("`{name}` is declared, and a declared task is called over the bus"),
         format_args!("write `async fn {name}`"),
     )
@@ -507,20 +286,15 @@ pub(crate) fn receiver(receiver: &Receiver) -> Error {
 
 pub(crate) fn generics(signature: &Signature) -> Error {
     let (name, generics) = (&signature.ident, &signature.generics);
-    let help =
-        format_args!("write one function for each type, and let it call a generic one").to_string();
-    match generics.params.is_empty() {
-        false => helped(
-            generics,
-            format_args!("the task `{name}` cannot be generic; it has one subject"),
-            help,
-        ),
-        true => helped(
-            &generics.where_clause,
-            format_args!("the task `{name}` cannot be generic"),
-            help,
-        ),
-    }
+    let at = match &generics.where_clause {
+        Some(clause) if generics.params.is_empty() => clause.to_token_stream(),
+        _ => generics.to_token_stream(),
+    };
+    helped(
+        at,
+        format_args!("the task `{name}` cannot be generic; it has one subject"),
+        "write one function for each type, and let it call a generic one",
+    )
 }
 
 pub(crate) fn qualifier(at: impl ToTokens, word: &str) -> Error {
@@ -565,8 +339,8 @@ pub(crate) fn conditional_parameter(cfg: &Attribute) -> Error {
 pub(crate) fn provided_in_a_declaration(parameter: &PatType) -> Error {
     helped(
         parameter,
-        "a declared task provides for itself where it runs",
-        "keep the input only, or give the function a body",
+        "a declared task takes its input only; the rest is provided where it runs",
+        "remove this parameter, or give the function a body",
     )
 }
 
@@ -607,8 +381,8 @@ pub(crate) fn infer(at: impl ToTokens, place: Place) -> Error {
 pub(crate) fn never(at: impl ToTokens, place: Place) -> Error {
     helped(
         at,
-        format_args!("`!` cannot be {place}, as it never comes"),
-        "write `()` for an empty one",
+        format_args!("`!` never comes and cannot be in {place}"),
+        "write `()` for an empty one, and no `Result` where nothing can fail",
     )
 }
 
@@ -630,89 +404,4 @@ pub(crate) fn borrow(at: impl ToTokens, place: Place) -> Error {
 
 fn text(tokens: &impl ToTokens) -> String {
     tokens.to_token_stream().to_string()
-}
-
-/// `#[derive(Fault)]`.
-pub(crate) mod fault {
-    use super::{Error, Ident, LitInt, LitStr, Span, ToTokens, Variant, error, helped, quoted};
-
-    pub(crate) fn generics(generics: impl ToTokens, name: &Ident) -> Error {
-        helped(
-            generics,
-            format_args!(
-                "the fault `{name}` cannot be generic, as callers tell faults apart by their code"
-            ),
-            "write the type by its name",
-        )
-    }
-
-    pub(crate) fn union(token: impl ToTokens) -> Error {
-        error(token, "`Fault` is derived for an enum or a struct")
-    }
-
-    pub(crate) fn missing_status(name: &Ident) -> Error {
-        helped(
-            name,
-            format_args!("`{name}` has no status"),
-            "#[fault(status = 404)]",
-        )
-    }
-
-    pub(crate) fn status_of_a_proxy(status: &LitInt) -> Error {
-        helped(
-            status,
-            "the status 407 is for a proxy in front of the gateway",
-            "#[fault(status = 401)]",
-        )
-    }
-
-    pub(crate) fn bad_code(code: &LitStr) -> Error {
-        helped(
-            code,
-            format_args!(
-                "the code {} is not made of small letters, digits and `_`",
-                quoted(code)
-            ),
-            r#"code = "user_not_found""#,
-        )
-    }
-
-    pub(crate) fn no_default_code(variant: &Ident) -> Error {
-        helped(
-            variant,
-            format_args!("`{variant}` has letters that a code cannot have"),
-            r#"give it one: #[fault(code = "user_not_found")]"#,
-        )
-    }
-
-    pub(crate) fn doubled_code(at: Span, code: &str, earlier: &Ident) -> Error {
-        Error::new(
-            at,
-            format_args!(
-                "the code \"{code}\" is already that of `{earlier}`; give each variant its own"
-            ),
-        )
-    }
-
-    pub(crate) fn not_a_list(attribute: impl ToTokens) -> Error {
-        helped(
-            attribute,
-            "`#[fault]` takes a list of `key = value`",
-            "#[fault(status = 404)]",
-        )
-    }
-
-    pub(crate) fn key_of_a_variant(key: &Ident, first: Option<&Variant>) -> Error {
-        let place = first.map_or("a variant".to_owned(), |variant| {
-            format!("a variant, as above `{}`", variant.ident)
-        });
-        error(key, format_args!("`{key}` is said of {place}"))
-    }
-
-    pub(crate) fn key_of_the_enum(key: &Ident) -> Error {
-        error(
-            key,
-            format_args!("`{key}` is said of the whole enum; write it above `enum`"),
-        )
-    }
 }

@@ -77,18 +77,18 @@ pub(crate) fn task(task: &Task, attrs: &[Attribute], vis: &Visibility) -> TokenS
     }
 }
 
+/// The struct is call-site: lints that look at whole items, as for a missing `Debug`, take it for the user's otherwise.
 fn marker(name: &Ident, vis: &Visibility, attrs: &Attrs<'_>) -> TokenStream {
     let doc = format!(
         " The task `{}`, as callers name it: `client.call::<{name}>(&input)`.",
         name.unraw()
     );
     let kept = &attrs.kept;
-    let marker = quote_spanned!(name.span()=> struct #name {});
     quote! {
         #[doc = #doc]
         #(#kept)*
         #[allow(non_camel_case_types)]
-        #vis #marker
+        #vis struct #name {}
     }
 }
 
@@ -132,7 +132,7 @@ fn meta(task: &Task, attrs: &Attrs<'_>) -> TokenStream {
         .filter(|docs| !docs.is_empty())
         .into_iter();
     let deprecated = attrs.is_deprecated().then(|| quote!(deprecated: true,));
-    let origin = quote_spanned!(function.ident.span()=> #runtime::__private::here!());
+    let origin = origin(runtime, function.ident.span());
     let needs = needs(runtime, function);
     quote! {
         #runtime::TaskMeta {
@@ -146,6 +146,16 @@ fn meta(task: &Task, attrs: &Attrs<'_>) -> TokenStream {
             ..#runtime::TaskMeta::DEFAULT
         }
     }
+}
+
+/// A call of `here!` that stands where the function's name does: every token of it, or `line!()` is the attribute's.
+fn origin(runtime: &TokenStream, name: Span) -> TokenStream {
+    let here = quote!(#runtime::__private::here!());
+    let moved = here.into_iter().map(|mut token| {
+        token.set_span(name);
+        token
+    });
+    moved.collect()
 }
 
 fn written_keys(args: &TaskArgs) -> TokenStream {

@@ -128,10 +128,12 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// An impl that answers nothing, for a type that was refused. A generic type goes without.
+    /// An impl that answers nothing, for a type that was refused. What can never be a fault goes without.
     fn stand_in(&self, input: &DeriveInput) -> Option<TokenStream> {
         let Self { ident, runtime, .. } = self;
-        input.generics.params.is_empty().then(|| {
+        let can_be_a_fault =
+            input.generics.params.is_empty() && !matches!(input.data, Data::Union(_));
+        can_be_a_fault.then(|| {
             quote! {
                 impl #runtime::__private::FaultKinds for #ident {
                     const KINDS: &'static [#runtime::FaultKind] = &[];
@@ -244,16 +246,17 @@ fn code(ident: &Ident, written: Option<&LitStr>, errors: &mut Errors) -> Option<
     None
 }
 
-/// `NotFound` -> `not_found`, `HTTPError` -> `http_error`.
-fn snake_case(name: &str) -> String {
+/// `NotFound` -> `not_found`, `HTTPError` -> `http_error`: a word starts at a capital beside a small letter.
+pub(crate) fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut snake = String::new();
     for (at, letter) in letters.iter().enumerate() {
-        let is_after_small = at > 0 && !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
-        let is_before_small = at > 0
-            && letters[at - 1] != '_'
-            && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
-        if letter.is_uppercase() && (is_after_small || is_before_small) {
+        let before = at
+            .checked_sub(1)
+            .map(|at| letters[at])
+            .filter(|c| *c != '_');
+        let is_before_small = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && before.is_some_and(|c| !c.is_uppercase() || is_before_small) {
             snake.push('_');
         }
         snake.extend(letter.to_lowercase());

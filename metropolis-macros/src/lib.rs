@@ -1,4 +1,4 @@
-//! The macros of [metropolis](https://docs.rs/metropolis), which re-exports and documents them.
+//! The macros of `metropolis`, which re-exports and documents them.
 //!
 //! A compiler in four passes: `args` and `signature` parse, `task` checks what spans both, `expand` writes the impls a
 //! person would have written. Nothing here knows NATS, HTTP or serde, and every message to the user is in `errors`.

@@ -5,6 +5,9 @@ use syn::LitStr;
 use crate::errors::route as refuse;
 use crate::subject::{is_name, parameter};
 
+/// The most bytes a path may have.
+const LENGTH_MAX: usize = 1024;
+
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// A method and a path, or `"none"`.
@@ -32,6 +35,9 @@ fn check_method(route: &LitStr, method: &str) -> syn::Result<()> {
 }
 
 fn check_path(route: &LitStr, path: &str) -> syn::Result<()> {
+    if path.len() > LENGTH_MAX {
+        return Err(refuse::too_long(route, LENGTH_MAX));
+    }
     let Some(path) = path.strip_prefix('/') else {
         return Err(refuse::no_slash(route, path));
     };
@@ -54,6 +60,7 @@ fn check_segment(route: &LitStr, before: &[&str], segment: &str) -> syn::Result<
         Some(name) if is_name(name) => Ok(()),
         Some(name) => Err(refuse::bad_parameter(route, name)),
         None if segment.is_empty() => Err(refuse::empty_segment(route)),
+        None if matches!(segment, "." | "..") => Err(refuse::dots(route, segment)),
         None => check_literal(route, segment),
     }
 }

@@ -4,7 +4,7 @@
 //! value against reference. Where the compiler refuses the same thing in the function itself, the function is left out
 //! (`Errors::replace`), so that one mistake stays one error.
 
-use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{
@@ -172,7 +172,8 @@ impl Reader {
         match &signature.output {
             ReturnType::Default => quote_spanned!(signature.ident.span()=> ()),
             ReturnType::Type(_, ty) => {
-                self.check_owned(peel(ty), Place::Reply, errors);
+                let ty = peel(ty);
+                self.check_owned(ty, Place::Reply, errors);
                 quote!(#ty)
             }
         }
@@ -238,26 +239,10 @@ fn unfit(tokens: TokenStream) -> Option<Unfit> {
     let mut is_after_name = false;
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
-        let is_name = matches!(&token, TokenTree::Ident(_));
-        let found = match &token {
-            TokenTree::Ident(ident) if ident == "impl" => Some(Unfit::Impl(token)),
-            TokenTree::Ident(ident) if ident == "_" => Some(Unfit::Infer(token)),
-            TokenTree::Punct(punct) => match (punct.as_char(), tokens.peek()) {
-                ('!', _) if !is_after_name => Some(Unfit::Never(token)),
-                ('&', Some(TokenTree::Punct(next))) if next.as_char() == '\'' => None,
-                ('&', _) => Some(Unfit::Borrow(token.into())),
-                ('\'', Some(TokenTree::Ident(name))) if name != "static" => {
-                    Some(Unfit::Borrow(quote!(#token #name)))
-                }
-                _ => None,
-            },
-            // The parameters of `Fn(&str)` or of a type macro are a scope of their own.
-            TokenTree::Group(group)
-                if !(is_after_name && group.delimiter() == Delimiter::Parenthesis) =>
-            {
-                unfit(group.stream())
-            }
-            _ => None,
+        let is_name = matches!(token, TokenTree::Ident(_));
+        let found = match token {
+            TokenTree::Group(group) => unfit_inside(&group, is_after_name),
+            token => unfit_token(token, tokens.peek(), is_after_name),
         };
         if found.is_some() {
             return found;
@@ -265,4 +250,27 @@ fn unfit(tokens: TokenStream) -> Option<Unfit> {
         is_after_name = is_name;
     }
     None
+}
+
+/// Looks into a tuple, an array or a group; the parameters of `Fn(&str)` and the braces of a constant are their own.
+fn unfit_inside(group: &Group, is_after_name: bool) -> Option<Unfit> {
+    match group.delimiter() {
+        Delimiter::Brace => None,
+        Delimiter::Parenthesis if is_after_name => None,
+        _ => unfit(group.stream()),
+    }
+}
+
+fn unfit_token(token: TokenTree, next: Option<&TokenTree>, is_after_name: bool) -> Option<Unfit> {
+    match (token.to_string().as_str(), next) {
+        ("impl", _) => Some(Unfit::Impl(token)),
+        ("_", _) => Some(Unfit::Infer(token)),
+        ("!", _) if !is_after_name => Some(Unfit::Never(token)),
+        ("&", Some(TokenTree::Punct(next))) if next.as_char() == '\'' => None,
+        ("&", _) => Some(Unfit::Borrow(token.into())),
+        ("'", Some(TokenTree::Ident(name))) if name != "static" => {
+            Some(Unfit::Borrow(quote!(#token #name)))
+        }
+        _ => None,
+    }
 }

@@ -22,11 +22,11 @@ pub(crate) struct Task {
 
 /// The first stage: the function as written, and the struct for the second stage or every error found.
 pub(crate) fn annotate(args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
     let parsed = match syn::parse2::<TaskItem>(item.clone()) {
         Ok(parsed) => parsed,
         Err(error) => return refuse_item(&error, &item),
     };
+    let mut errors = Errors::default();
     let task = check(
         args.clone(),
         &parsed.signature,
@@ -70,32 +70,36 @@ fn define_task(handover: Handover, attrs: &[Attribute], vis: &Visibility) -> Tok
 fn check(args: TokenStream, signature: &Signature, is_declared: bool, errors: &mut Errors) -> Task {
     let args = TaskArgs::parse(args, errors);
     let function = TaskFn::read(signature, is_declared, errors);
-    check_how_it_runs(&args, signature, is_declared, errors);
+    match is_declared {
+        true => check_declaration(&args, signature, errors),
+        false => check_body(&args, signature, errors),
+    }
     Task { args, function }
 }
 
-fn check_how_it_runs(
-    args: &TaskArgs,
-    signature: &Signature,
-    is_declared: bool,
-    errors: &mut Errors,
-) {
-    let elsewhere = [
-        args.blocking.as_ref(),
-        args.concurrency.as_ref().map(|number| &number.key),
-    ];
+/// A body waits, or blocks and says so.
+fn check_body(args: &TaskArgs, signature: &Signature, errors: &mut Errors) {
     match (&signature.asyncness, &args.blocking) {
-        _ if is_declared => {
-            for key in elsewhere.into_iter().flatten() {
-                errors.push(errors::key_of_a_body(key, &signature.ident));
-            }
-            if signature.asyncness.is_none() {
-                errors.push(errors::declared_plain(signature));
-            }
-        }
-        (None, None) => errors.push(errors::plain_function(signature)),
-        (Some(async_token), Some(_)) => errors.push(errors::blocking_async(async_token)),
-        _ => {}
+        (None, None) => errors.push(errors::plain_function(
+            &signature.fn_token,
+            &signature.ident,
+        )),
+        (Some(token), Some(_)) => errors.push(errors::blocking_async(token)),
+        (None, Some(_)) | (Some(_), None) => {}
+    }
+}
+
+/// A declaration is called, so how it runs is said where its body stands.
+fn check_declaration(args: &TaskArgs, signature: &Signature, errors: &mut Errors) {
+    let concurrency = args.concurrency.as_ref().map(|number| &number.key);
+    for key in args.blocking.iter().chain(concurrency) {
+        errors.push(errors::key_of_a_body(key, &signature.ident));
+    }
+    if signature.asyncness.is_none() {
+        errors.push(errors::declared_plain(
+            &signature.fn_token,
+            &signature.ident,
+        ));
     }
 }
 

@@ -9,7 +9,7 @@ use std::{env, fs};
 use proc_macro2::TokenStream;
 use syn::{File, Item, LitStr};
 
-use crate::{fault, subject, task};
+use crate::{fault, route, subject, task};
 
 /// Compares what `#[task(args)]` makes of the item with the golden file of that name.
 fn check(name: &str, args: &str, item: &str) {
@@ -261,17 +261,17 @@ fn a_torn_list_is_one_mistake() {
     refuses(
         r#"subject("foo.bar")"#,
         "async fn work() {}",
-        &["`subject` is not followed by `= value`"],
+        &["`subject` needs `=` and a value"],
     );
     refuses(
         "subject =",
         "async fn work() {}",
-        &["`subject` is not followed by `= value`"],
+        &["`subject` needs `=` and a value"],
     );
     refuses(
         r#"subject: "foo.bar""#,
         "async fn work() {}",
-        &["`subject` is not followed by `= value`"],
+        &["`subject` needs `=` and a value"],
     );
     refuses(
         r#"subject = "foo.bar" queue = "a""#,
@@ -281,11 +281,25 @@ fn a_torn_list_is_one_mistake() {
 }
 
 #[test]
+fn only_functions_are_tasks() {
+    refuses(
+        r#"subject = "a.b""#,
+        "struct Text;",
+        &["`#[task]` goes on a function"],
+    );
+    refuses(
+        r#"subject = "a.b""#,
+        "const TEXT: u8 = 1;",
+        &["`#[task]` goes on a function"],
+    );
+}
+
+#[test]
 fn types_are_judged_by_their_outermost_borrow() {
     let good = [
         "async fn work(a: &Arc<dyn for<'a> Fn(&'a str) -> &'a str>, b: &Foo<'_>, c: &&str) -> &'static str { todo() }",
         "async fn work((a): (&Db), b: [u8; 4]) -> Cow<'static, str> { todo() }",
-        "async fn work(call: fn(&str) -> u8) {}",
+        "async fn work(call: fn(&str) -> u8) -> Bits<{ A & !B }> {}",
     ];
     for item in good {
         refuses(r#"subject = "a.b""#, item, &[]);
@@ -307,6 +321,23 @@ fn types_are_judged_by_their_outermost_borrow() {
 }
 
 #[test]
+fn a_code_is_the_snake_case_of_its_variant() {
+    let codes = [
+        ("NotFound", "not_found"),
+        ("HTTPError", "http_error"),
+        ("NoHTTP", "no_http"),
+        ("Over9000", "over9000"),
+        ("A", "a"),
+        ("ABTest", "ab_test"),
+        ("already_small", "already_small"),
+        ("Half_Way", "half_way"),
+    ];
+    for (name, code) in codes {
+        assert_eq!(fault::snake_case(name), code);
+    }
+}
+
+#[test]
 fn subjects_are_accepted_and_refused_as_the_fixture_says() {
     let fixture = include_str!("../../tests/fixtures/subjects.txt");
     for line in fixture
@@ -318,4 +349,42 @@ fn subjects_are_accepted_and_refused_as_the_fixture_says() {
         let literal = LitStr::new(text, proc_macro2::Span::call_site());
         assert_eq!(subject::check(&literal).is_ok(), verdict == "ok", "{line}");
     }
+}
+
+#[test]
+fn routes_are_accepted_and_refused_as_the_runtime_does() {
+    let check = |text: &str| route::check(&LitStr::new(text, proc_macro2::Span::call_site()));
+    for text in [
+        "none",
+        "GET /",
+        "PUT /users/{id}/name",
+        "POST /v1.0/a-b_c~d",
+        "DELETE /{a}/{b}",
+    ] {
+        assert!(check(text).is_ok(), "{text}");
+    }
+    for text in [
+        "",
+        "GET",
+        "get /a",
+        "HEAD /a",
+        "GET a",
+        "GET /a/",
+        "GET //a",
+        "GET /a//b",
+        "GET /../a",
+        "GET /a b",
+        "GET /{a}/{a}",
+        "GET /{}",
+        "GET /{1a}",
+        "GET /a%20b",
+        "GET  /a",
+        "GET /a{b}",
+        "NONE",
+        "/a",
+        "GET //",
+    ] {
+        assert!(check(text).is_err(), "{text}");
+    }
+    assert!(check(&format!("GET /{}", "a".repeat(1024))).is_err());
 }

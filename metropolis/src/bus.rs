@@ -1,8 +1,8 @@
 //! The bus: bytes to bytes, over one small API with two variants behind it.
 //!
-//! [`Embedded`](embedded::Embedded) lives in this process; [`Nats`](nats::Nats) is a real server. It is an enum and not
+//! `Embedded` lives in this process; `Nats` is a real server. It is an enum and not
 //! a trait: two variants, no plug-ins. Both keep the same promises, which one conformance suite checks on both. No room
-//! here knows what a task is.
+//! here knows what a task is. Everything runs inside a Tokio runtime.
 
 use std::time::Instant;
 
@@ -141,6 +141,9 @@ pub enum SubscribeError {
     /// The bus is not connected, or did not confirm in time.
     #[error("the bus is not connected")]
     NotConnected,
+    /// The server does not permit it; a permission to subscribe is missing there.
+    #[error("the NATS server does not permit this subscription")]
+    Denied,
     /// This process has as many subscriptions as one bus takes.
     #[error("this process has too many subscriptions")]
     TooMany,

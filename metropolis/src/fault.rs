@@ -249,6 +249,9 @@ pub trait FaultError: Sized {
     fn into_cause(self) -> Cause;
     #[doc(hidden)]
     fn message(&self) -> String;
+    /// Here and not a bound of `TypedFault::of`, which would repeat that the type is no error.
+    #[doc(hidden)]
+    fn recognise(cause: Cause) -> Result<Self, Cause>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -259,6 +262,10 @@ impl<E: Error + Send + Sync + 'static> FaultError for E {
 
     fn message(&self) -> String {
         self.to_string()
+    }
+
+    fn recognise(cause: Cause) -> Result<Self, Cause> {
+        cause.downcast::<Self>().map(|error| *error)
     }
 }
 
@@ -321,8 +328,8 @@ pub struct TypedFault {
 impl TypedFault {
     /// For generated code; may change in any release.
     #[must_use]
-    pub const fn of<E: FaultKinds + Error + 'static>() -> Self {
-        Self::by(|cause| Ok(Fault::of_kind(*cause.downcast::<E>()?)))
+    pub const fn of<E: FaultKinds>() -> Self {
+        Self::by(|cause| E::recognise(cause).map(Fault::of_kind))
     }
 
     /// A recogniser of an error that is no enum of a user's.

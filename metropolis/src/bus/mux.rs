@@ -79,7 +79,7 @@ impl Mux {
             closed: false,
         };
         Arc::new(Self {
-            prefix: format!("_INBOX_{role}.{}.", random::token()),
+            prefix: format!("_INBOX_{role}.{}.", random_token()),
             slots: Mutex::new(slots),
             late: AtomicU64::new(0),
         })

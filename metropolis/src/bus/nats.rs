@@ -109,12 +109,16 @@ impl Nats {
             .flatten()
             .ok_or(SubscribeError::NotConnected)?;
         self.0.register(&source)?;
-        let subscription = Subscription::new(source, Arc::clone(&self.0));
-        // The subscription is only known to be active once the server has processed something sent after it.
-        self.0
-            .fence(deadline)
-            .await
-            .map_err(|_| SubscribeError::NotConnected)?;
+        let subscription = Subscription::new(Arc::clone(&source), Arc::clone(&self.0));
+        // The subscription is only known to be active once the server has processed something sent after it. A refusal
+        // comes before that, but through tasks of its own, so it gets the time of a second round trip.
+        for _ in 0..2 {
+            let fence = self.0.fence(deadline).await;
+            fence.map_err(|_| SubscribeError::NotConnected)?;
+        }
+        if source.is_denied() {
+            return Err(SubscribeError::Denied);
+        }
         Ok(subscription)
     }
 

@@ -130,11 +130,7 @@ impl Lane {
                 Admission::Runs(incoming) => self.run_in_place(incoming).await,
                 Admission::Waits => {}
                 Admission::Busy(incoming) => {
-                    let busy = NotStarted::Busy {
-                        retry_after: RETRY_AFTER,
-                    };
-                    let busy = Reply::NotStarted(busy);
-                    self.reply(incoming.reply, busy, Duration::ZERO).await;
+                    self.reply(incoming.reply, busy(), Duration::ZERO).await;
                 }
             }
         }
@@ -249,10 +245,15 @@ impl Lane {
         }
     }
 
-    /// The next waiting message that can be started; those that cannot are answered on the way.
+    /// The next waiting message that can be started; those that cannot are answered on the way, and once running calls
+    /// have to end, no other is started.
     async fn next_call(&self) -> Option<(Option<Subject>, Call)> {
         while let Some(mut incoming) = self.release() {
             let to = incoming.reply.take();
+            if *self.shared.aborted.borrow() {
+                self.reply(to, busy(), Duration::ZERO).await;
+                continue;
+            }
             match self.dispatch.open(incoming) {
                 Ok(call) => return Some((to, call)),
                 Err(reply) => self.reply(to, reply, Duration::ZERO).await,
@@ -430,6 +431,12 @@ impl fmt::Display for Chain<'_> {
 
 fn slow_lane_for(pace: &Pace) -> Option<&'static Handle> {
     pace.is_slow().then(slow_lane).flatten()
+}
+
+fn busy() -> Reply {
+    Reply::NotStarted(NotStarted::Busy {
+        retry_after: RETRY_AFTER,
+    })
 }
 
 fn timed_out() -> Reply {

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it cannot unwrap")]
 
 mod calls;
+mod examples;
+mod readme;
 mod replies;
 mod stalls;
 mod startup;

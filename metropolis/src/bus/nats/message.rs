@@ -59,7 +59,11 @@ fn subject(subject: &Subject) -> async_nats::Subject {
         .expect("a subject is ASCII by its constructor")
 }
 
-/// The library panics on a value it does not like, unless it is asked to parse it.
+/// The library panics on a text it does not like, unless it is asked to parse it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names and values were parsed before"
+)]
 fn header_map(headers: &Headers) -> Option<HeaderMap> {
     if headers.is_empty() {
         return None;

@@ -21,6 +21,9 @@ use crate::subject::Queue;
 /// The fewest further messages a drain asks for. Too few lose messages, too many only take time.
 const FURTHER_MIN: u64 = 64;
 
+/// For how long at least a drain looks at the traffic before it says how much of it is still wanted.
+const SAMPLE: Duration = Duration::from_millis(100);
+
 /// A subscription that gets no message for this long during a drain is left at once.
 const IDLE: Duration = Duration::from_millis(250);
 
@@ -47,6 +50,7 @@ struct State {
     /// Taken from a subscriber and not yet by the caller.
     backlog: VecDeque<Message>,
     draining: bool,
+    denied: bool,
     /// Whether client and server count from the same message, so that they can agree on a count.
     aligned: bool,
     /// The caller that waits. Whoever else polls the subscriber takes its place there, and wakes it.
@@ -66,6 +70,7 @@ impl Source {
             taken: 0,
             backlog: VecDeque::new(),
             draining: false,
+            denied: false,
             aligned: true,
             caller: None,
         };
@@ -109,6 +114,23 @@ impl Source {
             state.pull();
             state.subscriber = None;
         });
+    }
+
+    /// Ends a subscription the server refused.
+    pub(super) fn deny(&self) {
+        self.change(|state| {
+            state.denied = true;
+            state.subscriber = None;
+        });
+    }
+
+    pub(super) fn is_denied(&self) -> bool {
+        lock(&self.state).denied
+    }
+
+    /// Whether this is the subscription a server speaks of.
+    pub(super) fn is_of(&self, filter: &str, queue: Option<&str>) -> bool {
+        self.filter == filter && self.queue.as_ref().map(Queue::as_str) == queue
     }
 
     /// Takes what has come; says how many messages that makes in all, or `None` when the subscription has ended.
@@ -235,17 +257,8 @@ impl Subscription {
     }
 
     pub(in crate::bus) fn try_next(&mut self) -> Option<Incoming> {
-        loop {
-            let mut context = Context::from_waker(Waker::noop());
-            match self.source.poll_next(&mut context) {
-                Poll::Ready(Some(message)) => {
-                    if let Some(incoming) = self.incoming(message) {
-                        return Some(incoming);
-                    }
-                }
-                Poll::Ready(None) | Poll::Pending => return None,
-            }
-        }
+        // Unconstrained, because a task that has used up its budget would hear that nothing is here.
+        unconstrained(self.next()).now_or_never().flatten()
     }
 
     pub(in crate::bus) fn drain(&mut self, deadline: Instant) {
@@ -289,15 +302,20 @@ async fn drain(source: Arc<Source>, connection: Arc<Connection>, deadline: Insta
     }
 }
 
-/// Messages to ask for still: four times what one round trip brings, since as many are under way.
+/// Messages to ask for still: four times what comes in the time of one round trip, or in [`SAMPLE`] if that is longer.
+///
+/// As many as come in one round trip are under way when the server hears of the count, and it must not have sent more
+/// than that by then. Traffic comes in bursts, so one short round trip alone would promise too little.
 async fn further(source: &Source, connection: &Connection, deadline: Instant) -> u64 {
     let before = source.pull();
+    let sampled = deadline.min(Instant::now() + SAMPLE);
     fence(connection, deadline).await;
+    tokio::time::sleep_until(sampled.into()).await;
     let after = source.pull();
-    let round_trip = after
+    let came = after
         .zip(before)
         .map_or(0, |(after, before)| after.saturating_sub(before));
-    FURTHER_MIN.max(4 * round_trip)
+    FURTHER_MIN.max(4 * came)
 }
 
 async fn fence(connection: &Connection, deadline: Instant) {

@@ -39,9 +39,7 @@ pub(super) async fn follow(mut events: mpsc::Receiver<Event>, connection: Weak<C
         match event {
             Event::Disconnected => connection.lose(),
             Event::Connected => tracing::info!("connected to NATS"),
-            Event::ServerError(error) => {
-                tracing::error!(%error, "the NATS server reports an error")
-            }
+            Event::ServerError(error) => connection.hear(&error.to_string()),
             event => tracing::debug!(%event, "NATS client"),
         }
     }
@@ -76,6 +74,18 @@ impl Connection {
             .for_each(|source| source.renew(&client));
     }
 
+    /// A refused subscription would stay empty for ever; ending it tells whoever made it.
+    fn hear(&self, error: &str) {
+        tracing::error!(error, "the NATS server reports an error");
+        let Some((filter, queue)) = denied(error) else {
+            return;
+        };
+        self.sources()
+            .iter()
+            .filter(|source| source.is_of(filter, queue))
+            .for_each(|source| source.deny());
+    }
+
     /// The client's task is gone, which its state does not tell; from here on nothing may be queued.
     fn bury(&self) {
         tracing::error!(
@@ -83,5 +93,30 @@ impl Connection {
         );
         lock(&self.client).take();
         self.mux.close();
+    }
+}
+
+/// Filter and queue of a subscription a server refused, out of its text: nothing else tells which one it was.
+fn denied(error: &str) -> Option<(&str, Option<&str>)> {
+    let (_, quoted) = error.split_once("Permissions Violation for Subscription to \"")?;
+    let (filter, rest) = quoted.split_once('"')?;
+    let queue = rest.split('"').nth(1);
+    Some((filter, queue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::denied;
+
+    #[test]
+    fn filter_and_queue_are_read_from_the_text_of_a_refusal() {
+        let plain = r#"nats: Permissions Violation for Subscription to "a.*""#;
+        let queue = r#"nats: Permissions Violation for Subscription to "a.b" using queue "q""#;
+        assert_eq!(
+            (denied(plain), denied(queue)),
+            (Some(("a.*", None)), Some(("a.b", Some("q"))))
+        );
+        let publish = r#"nats: Permissions Violation for Publish to "a.b""#;
+        assert_eq!((denied(publish), denied("")), (None, None));
     }
 }

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use super::*;
 
 fn target(urls: &[&str]) -> Result<Target, ConnectError> {

@@ -1,0 +1,123 @@
+//! What the gateway says about itself: whether it lives, whether it is ready, its routes and its OpenAPI document.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
+use metropolis::bus::Bus;
+use metropolis::wire::JSON;
+use tokio::sync::Mutex;
+
+use crate::status::Refusal;
+
+/// How long the bus may take to answer before the gateway counts as not ready.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long an answer about readiness stands, so that asking often costs the bus nothing.
+const READY_FOR: Duration = Duration::from_millis(250);
+
+/// The paths that are the gateway's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuiltIn {
+    OpenApi,
+    Healthz,
+    Readyz,
+    Routes,
+}
+
+impl BuiltIn {
+    /// What every listener for clients answers.
+    pub(crate) const PUBLIC: &[Self] = &[Self::OpenApi, Self::Healthz, Self::Readyz];
+    /// What the administrative listener answers, and no other unless it is local.
+    pub(crate) const ADMIN: &[Self] = &[Self::Routes];
+
+    /// The one segment of the path.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OpenApi => "openapi.json",
+            Self::Healthz => "healthz",
+            Self::Readyz => "readyz",
+            Self::Routes => "_routes",
+        }
+    }
+}
+
+/// What the built-in paths answer from.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    pub(crate) openapi: Bytes,
+    pub(crate) routes: Bytes,
+    pub(crate) readiness: Readiness,
+}
+
+impl Admin {
+    /// Answers one built-in path.
+    ///
+    /// # Errors
+    /// When the gateway is asked whether it is ready, and is not.
+    pub(crate) async fn answer(&self, path: BuiltIn) -> Result<Response<Bytes>, Refusal> {
+        match path {
+            BuiltIn::OpenApi => Ok(json(self.openapi.clone())),
+            BuiltIn::Routes => Ok(json(self.routes.clone())),
+            BuiltIn::Healthz => Ok(json(Bytes::from_static(br#"{"status":"alive"}"#))),
+            BuiltIn::Readyz if self.readiness.check().await => {
+                Ok(json(Bytes::from_static(br#"{"status":"ready"}"#)))
+            }
+            BuiltIn::Readyz => Err(Refusal::NotReady),
+        }
+    }
+}
+
+fn json(body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response
+}
+
+/// Whether requests would be answered: the bus works and the gateway is not about to stop.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    bus: Bus,
+    stopping: AtomicBool,
+    /// When the bus was last asked, and what came of it. Whoever asks meanwhile waits for the same answer.
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Readiness {
+    pub(crate) fn new(bus: Bus) -> Self {
+        Self {
+            bus,
+            stopping: AtomicBool::new(false),
+            last: Mutex::new(None),
+        }
+    }
+
+    /// From now on the answer is no.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    async fn check(&self) -> bool {
+        !self.is_stopping() && self.bus.is_connected() && self.bus_answers().await
+    }
+
+    async fn bus_answers(&self) -> bool {
+        let mut last = self.last.lock().await;
+        if let Some((asked, answer)) = *last
+            && asked.elapsed() < READY_FOR
+        {
+            return answer;
+        }
+        let answer = self.bus.fence(Instant::now() + READY_WITHIN).await.is_ok();
+        *last = Some((Instant::now(), answer));
+        answer
+    }
+}

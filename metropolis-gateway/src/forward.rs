@@ -1,0 +1,174 @@
+//! Forward: one request of a task's route, top to bottom: headers, body, message, call, answer.
+//!
+//! The subject comes from the table and never from the path; everything is measured before anything is sent. Which
+//! route it is was settled before, and what a failure looks like is `status`'s to say.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, Response, StatusCode};
+use hyper::body::Body;
+use metropolis::Client;
+use metropolis::bus::{Bus, Outgoing};
+use metropolis::catalog::Entry;
+use metropolis::input::{Place, Text};
+use metropolis::subject::Subject;
+use metropolis::wire::{CONTENT_TYPE, Headers, JSON};
+
+use crate::status::Refusal;
+
+mod answer;
+mod body;
+mod headers;
+mod message;
+mod query;
+
+pub(crate) use headers::{check_forwarded, forwarded_by_default};
+
+/// A task with its route, prepared once.
+#[derive(Debug)]
+pub(crate) struct TaskRoute {
+    entry: Entry,
+    /// The subject of a task whose subject has no parameters; most have none.
+    subject: Option<Subject>,
+    /// The names of the path's parameters, in order.
+    names: Vec<String>,
+    takes_body: bool,
+    status: StatusCode,
+}
+
+/// What all routes share.
+#[derive(Debug)]
+pub(crate) struct Forwarding {
+    pub(crate) bus: Bus,
+    pub(crate) client: Client,
+    /// The largest body, as configured; the bus may take less.
+    pub(crate) body_max: usize,
+    /// The request headers that tasks see.
+    pub(crate) headers: Vec<HeaderName>,
+}
+
+impl TaskRoute {
+    /// `None` for a task that has no route.
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let route = entry.route.as_ref()?;
+        Some(Self {
+            subject: entry.pattern.literal(),
+            names: route.parameters().map(str::to_owned).collect(),
+            takes_body: route.method.has_body(),
+            status: StatusCode::from_u16(entry.spec.status()).unwrap_or(StatusCode::OK),
+            entry: entry.clone(),
+        })
+    }
+
+    fn takes_raw(&self) -> bool {
+        self.entry.input.is_none()
+    }
+}
+
+/// Answers one request. `values` are those of the path's parameters.
+///
+/// # Errors
+/// With the reason, when there is no value to answer with.
+pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
+    forwarding: &Forwarding,
+    task: &TaskRoute,
+    values: &[Cow<'_, str>],
+    head: &Parts,
+    body: &mut B,
+) -> Result<Response<Bytes>, Refusal> {
+    let mut headers = headers::for_task(&head.headers, &forwarding.headers)?;
+    let query = query::pairs(head.uri.query().unwrap_or_default())?;
+    let content = content(forwarding, task, &mut headers, head, body).await?;
+    let form = query::pairs(&content.form)?;
+    let all: Vec<Text<'_>> = texts(task.names.iter().zip(values), Place::Path)
+        .chain(texts(
+            query.iter().map(|(name, value)| (name, value)),
+            Place::Query,
+        ))
+        .chain(texts(
+            form.iter().map(|(name, value)| (name, value)),
+            Place::Form,
+        ))
+        .collect();
+    let (subject, payload) = message::of(task, &all, content.body)?;
+    let max = forwarding.payload_max(&headers);
+    if payload.len() > max {
+        return Err(Refusal::BodyTooLarge { max });
+    }
+    let outgoing = Outgoing {
+        subject,
+        reply: None,
+        headers,
+        payload,
+    };
+    let timeout = task.entry.meta().timeout;
+    let success = forwarding.client.send(outgoing, timeout).await?;
+    answer::of(task, success)
+}
+
+impl Forwarding {
+    /// Bytes of payload that fit beside these headers.
+    fn payload_max(&self, headers: &Headers) -> usize {
+        self.bus.payload_max().saturating_sub(headers.wire_len())
+    }
+}
+
+/// The body of a request, as its media type says: it is the payload or a part of it, or it is form fields.
+#[derive(Default)]
+struct Content {
+    body: Bytes,
+    /// Still encoded.
+    form: String,
+}
+
+async fn content<B: Body<Data = Bytes> + Unpin>(
+    forwarding: &Forwarding,
+    task: &TaskRoute,
+    headers: &mut Headers,
+    head: &Parts,
+    body: &mut B,
+) -> Result<Content, Refusal> {
+    if body.is_end_stream() {
+        return Ok(Content::default());
+    }
+    if !task.takes_body {
+        return Err(Refusal::Bad(
+            "this method takes no body; its input is the path and the query",
+        ));
+    }
+    let kind = body::Kind::of(&head.headers, &head.method, task.takes_raw())?;
+    if let body::Kind::Raw(media_type) = &kind
+        && media_type != JSON
+    {
+        let added = headers.append(CONTENT_TYPE, media_type.as_str());
+        added.map_err(|_| Refusal::Bad("the Content-Type holds a control character"))?;
+    }
+    let max = forwarding.body_max.min(forwarding.payload_max(headers));
+    let bytes = body::read(body, max).await?;
+    if kind != body::Kind::Form {
+        return Ok(Content {
+            body: bytes,
+            form: String::new(),
+        });
+    }
+    let form =
+        String::from_utf8(bytes.into()).map_err(|_| Refusal::Bad("the form is not UTF-8"))?;
+    Ok(Content {
+        body: Bytes::new(),
+        form,
+    })
+}
+
+/// Texts of one place, from their names and values.
+fn texts<'t, N: AsRef<str> + 't>(
+    pairs: impl IntoIterator<Item = (&'t N, &'t Cow<'t, str>)>,
+    place: Place,
+) -> impl Iterator<Item = Text<'t>> {
+    pairs.into_iter().map(move |(name, value)| Text {
+        name: name.as_ref(),
+        value,
+        place,
+    })
+}

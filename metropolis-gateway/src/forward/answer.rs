@@ -1,0 +1,117 @@
+//! A task's value as an HTTP response.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use metropolis::context::REPLY_HEADERS;
+use metropolis::wire::{self, Headers, JSON, Success};
+use serde::de::IgnoredAny;
+
+use super::TaskRoute;
+use crate::status::Refusal;
+
+/// Makes the response.
+///
+/// # Errors
+/// When the worker did not send what the task promises.
+pub(super) fn of(task: &TaskRoute, success: Success) -> Result<Response<Bytes>, Refusal> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = task.status;
+    copy_headers(&success.headers, &mut response);
+    if has_no_body(task.status) || task.entry.returns_nothing() {
+        return Ok(response);
+    }
+    let media_type = match &task.entry.output {
+        Some(_) => json(&success.payload)?,
+        None => raw(&success.headers),
+    };
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    *response.body_mut() = success.payload;
+    Ok(response)
+}
+
+fn has_no_body(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
+}
+
+/// A worker in another language may answer anything. Checking takes a fraction of what the call took, and no nesting is
+/// too deep for it: nothing is built.
+fn json(payload: &[u8]) -> Result<HeaderValue, Refusal> {
+    let text = std::str::from_utf8(payload).map_err(|_| Refusal::BadAnswer("it is not UTF-8"))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|_| Refusal::BadAnswer("it is not JSON"))?;
+    Ok(HeaderValue::from_static(JSON))
+}
+
+fn raw(headers: &Headers) -> HeaderValue {
+    let media_type = headers.get(wire::CONTENT_TYPE).unwrap_or(JSON);
+    HeaderValue::from_str(media_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// Copies the headers a task may set, as far as HTTP can carry them.
+fn copy_headers(headers: &Headers, response: &mut Response<Bytes>) {
+    for (name, value) in headers.iter() {
+        let Some(name) = REPLY_HEADERS
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(name))
+        else {
+            continue;
+        };
+        match HeaderValue::from_str(value) {
+            Ok(value) => {
+                let name = HeaderName::from_static(name);
+                response.headers_mut().append(name, value);
+            }
+            Err(_) => tracing::warn!(header = *name, "a reply header cannot be passed on"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_counts_as_json() {
+        for good in ["{}", "null", " [1, 2] ", "\"é\""] {
+            assert!(json(good.as_bytes()).is_ok(), "{good}");
+        }
+        for bad in [
+            &b""[..],
+            b"{",
+            b"{} {}",
+            b"hello",
+            b"\"\xFF\"",
+            b"[1,]",
+            b"NaN",
+        ] {
+            assert!(json(bad).is_err(), "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn deep_nesting_does_no_harm() {
+        let depth = 500_000;
+        assert!(json(&[b"[".repeat(depth), b"]".repeat(depth)].concat()).is_ok());
+        assert!(json(&b"[".repeat(depth)).is_err());
+    }
+
+    #[test]
+    fn a_header_that_http_cannot_carry_is_dropped() {
+        let mut headers = Headers::new();
+        for (name, value) in [
+            ("location", "/a"),
+            ("ETag", "\"1\""),
+            ("link", "é"),
+            ("set-cookie", "a"),
+            ("nats-x", "b"),
+        ] {
+            headers.append(name, value).expect("good for the bus");
+        }
+        let mut response = Response::new(Bytes::new());
+        copy_headers(&headers, &mut response);
+        let mut names: Vec<&str> = response.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["etag", "link", "location"]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Start and stop: in which order listeners, workers and connections come and go.
+//!
+//! An address is bound before anything else, as the likeliest thing to fail; the workers subscribe before the first
+//! request can arrive; and a stop goes the other way round, so that every request that was taken is still answered.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderName;
+use metropolis::catalog::{Catalog, Problem, Problems};
+use metropolis::listing::Listing;
+use metropolis::{RunError, RunningWorker, Worker, worker};
+use tokio::net::TcpListener;
+
+use crate::Gateway;
+use crate::forward::{check_forwarded, forwarded_by_default};
+use crate::server::Server;
+use crate::site::{Plan, Side, Site};
+use crate::testing::InProcess;
+
+/// What the workers get at the end of a stop even when the gateway has used up all of its time.
+const WORKERS_AT_LEAST: Duration = Duration::from_secs(3);
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Mistakes in the tasks or in the settings; all of them.
+    #[error("{0}")]
+    Problems(#[from] Problems),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A worker of this process did not start.
+    #[error(transparent)]
+    Worker(#[from] worker::StartError),
+}
+
+impl From<StartError> for RunError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Worker(error) => Self::Start(error),
+            error => Self::Gateway(error.to_string()),
+        }
+    }
+}
+
+/// A gateway that answers. Stop it with [`RunningGateway::stop`]; dropping it abandons what runs.
+pub struct RunningGateway {
+    server: Server,
+    workers: Vec<RunningWorker>,
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    stop_timeout: Duration,
+}
+
+impl RunningGateway {
+    /// The address really listened on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address of the administrative listener, if there is one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Stops: readiness says no at once, what was taken is answered, then the workers drain, all within the stop
+    /// timeout.
+    pub async fn stop(self) {
+        tracing::info!("the gateway stops: it answers what it has taken");
+        let deadline = Instant::now() + self.stop_timeout;
+        self.server.stop(deadline).await;
+        stop_workers(self.workers, deadline).await;
+    }
+}
+
+impl fmt::Debug for RunningGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningGateway")
+            .field("address", &self.address)
+            .field("admin_address", &self.admin_address)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartError> {
+    let catalog = Catalog::linked()?;
+    let headers = forwarded(&gateway)?;
+    let public = bind(gateway.listen).await?;
+    let admin = match gateway.admin_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let (address, admin_address) = (public.1, admin.as_ref().map(|admin| admin.1));
+    let is_local = address.ip().to_canonical().is_loopback();
+    let site = Arc::new(Site::new(&catalog, plan(&gateway, headers, is_local))?);
+    let workers = start_workers(gateway.workers).await?;
+    let mut server = Server::new(site);
+    server.listen(public.0, Side::Public);
+    if let Some((listener, _)) = admin {
+        server.listen(listener, Side::Admin);
+    }
+    say_hello(&catalog, address, admin_address);
+    Ok(RunningGateway {
+        server,
+        workers,
+        address,
+        admin_address,
+        stop_timeout: gateway.stop_timeout,
+    })
+}
+
+pub(crate) async fn in_process(gateway: Gateway) -> Result<InProcess, StartError> {
+    let catalog = Catalog::linked()?;
+    let headers = forwarded(&gateway)?;
+    let site = Site::new(&catalog, plan(&gateway, headers, true))?;
+    let workers = start_workers(gateway.workers).await?;
+    Ok(InProcess::new(site, workers, gateway.stop_timeout))
+}
+
+/// Stops workers side by side.
+pub(crate) async fn stop_workers(workers: Vec<RunningWorker>, deadline: Instant) {
+    let end = deadline.max(Instant::now() + WORKERS_AT_LEAST);
+    let mut stops = tokio::task::JoinSet::new();
+    for worker in workers {
+        stops.spawn(worker.stop());
+    }
+    let all = async { while stops.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout_at(end.into(), all).await;
+}
+
+fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
+    Plan {
+        bus: gateway.bus.clone(),
+        body_max: gateway.body_max,
+        headers,
+        is_local,
+    }
+}
+
+fn forwarded(gateway: &Gateway) -> Result<Vec<HeaderName>, Problems> {
+    let Some(names) = &gateway.forwarded else {
+        return Ok(forwarded_by_default());
+    };
+    let mut headers = Vec::new();
+    let mut problems = Vec::new();
+    for name in names {
+        match check_forwarded(name) {
+            Ok(header) => headers.push(header),
+            Err(error) => problems.push(Problem::new(error)),
+        }
+    }
+    Problems(problems).check()?;
+    Ok(headers)
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn start_workers(workers: Vec<Worker>) -> Result<Vec<RunningWorker>, StartError> {
+    let mut running = Vec::new();
+    for worker in workers {
+        running.push(worker.start().await?);
+    }
+    Ok(running)
+}
+
+fn say_hello(catalog: &Catalog, address: SocketAddr, admin_address: Option<SocketAddr>) {
+    tracing::info!("the gateway's routes:\n{}", Listing::of(catalog));
+    if let Some(admin_address) = admin_address {
+        tracing::info!("administrative paths on http://{admin_address}");
+    }
+    tracing::info!("listening on http://{address}");
+}

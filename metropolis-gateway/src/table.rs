@@ -1,0 +1,116 @@
+//! Table: from method and path to what answers there.
+//!
+//! Pure, and built from values. A literal segment beats a parameter, in whatever order the routes came; the cost of a
+//! look-up depends on the path, not on the number of routes. What stands behind a route is not this room's concern.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use http::HeaderValue;
+use metropolis::route::{Method, Segment};
+
+mod path;
+
+pub(crate) use path::{PathError, canonical};
+
+/// Routes, with what answers each of them.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    paths: matchit::Router<Methods<T>>,
+}
+
+/// What answers at one path, by method.
+#[derive(Debug)]
+pub(crate) struct Methods<T> {
+    targets: [Option<T>; Method::ALL.len()],
+    allow: HeaderValue,
+}
+
+/// A path that is in the table.
+#[derive(Debug)]
+pub(crate) struct Found<'t, 'p, T> {
+    pub(crate) methods: &'t Methods<T>,
+    /// The values of the path's parameters in order, decoded.
+    pub(crate) values: Vec<Cow<'p, str>>,
+}
+
+impl<T> Table<T> {
+    /// A table of routes that differ in more than the names of their parameters, as the catalog's do.
+    pub(crate) fn of<'s>(routes: impl IntoIterator<Item = (Method, &'s [Segment], T)>) -> Self {
+        let mut by_path: BTreeMap<String, Methods<T>> = BTreeMap::new();
+        for (method, segments, target) in routes {
+            let methods = by_path.entry(key(segments)).or_insert_with(Methods::none);
+            methods.targets[method as usize] = Some(target);
+        }
+        let mut paths = matchit::Router::new();
+        for (key, mut methods) in by_path {
+            methods.allow = methods.allowed();
+            paths
+                .insert(key, methods)
+                .expect("whole segments that are literals or parameters never conflict");
+        }
+        Self { paths }
+    }
+
+    /// Finds a path in its [`canonical`] form; `None` when no route has it.
+    ///
+    /// # Errors
+    /// When the value of a parameter is no text.
+    pub(crate) fn find<'p>(&self, path: &'p str) -> Result<Option<Found<'_, 'p, T>>, PathError> {
+        let Ok(matched) = self.paths.at(path) else {
+            return Ok(None);
+        };
+        let values = matched.params.iter().map(|(_, value)| path::decode(value));
+        Ok(Some(Found {
+            values: values.collect::<Result<_, _>>()?,
+            methods: matched.value,
+        }))
+    }
+}
+
+impl<T> Methods<T> {
+    fn none() -> Self {
+        Self {
+            targets: [const { None }; Method::ALL.len()],
+            allow: HeaderValue::from_static(""),
+        }
+    }
+
+    /// What answers a method; `HEAD` is `GET` whose body is left out.
+    pub(crate) fn get(&self, method: &http::Method) -> Option<&T> {
+        let name = match method.as_str() {
+            "HEAD" => "GET",
+            name => name,
+        };
+        let method = Method::ALL.iter().find(|known| known.as_str() == name)?;
+        self.targets[*method as usize].as_ref()
+    }
+
+    /// The value of the `Allow` header.
+    pub(crate) fn allow(&self) -> &HeaderValue {
+        &self.allow
+    }
+
+    fn allowed(&self) -> HeaderValue {
+        let has = |method: &Method| self.targets[*method as usize].is_some();
+        let own = Method::ALL.into_iter().filter(has).map(Method::as_str);
+        let head = has(&Method::Get).then_some("HEAD");
+        let names: Vec<&str> = own.chain(head).chain(["OPTIONS"]).collect();
+        HeaderValue::from_str(&names.join(", ")).expect("names of methods are header text")
+    }
+}
+
+/// Parameters are named by their position, so that routes may call one place by different names.
+fn key(segments: &[Segment]) -> String {
+    let texts = segments
+        .iter()
+        .enumerate()
+        .map(|(at, segment)| match segment {
+            Segment::Literal(literal) => literal.clone(),
+            Segment::Parameter(_) => format!("{{{at}}}"),
+        });
+    format!("/{}", texts.collect::<Vec<_>>().join("/"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+#[derive(Debug, thiserror::Error, metropolis::Fault)]
+enum UserFault {
+    #[error("no user {0}")]
+    NotFound(u64),
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[metropolis::task(subject = "foo.bar")]
+fn answer(question: String) -> String;
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[metropolis::task(subject = "foo.bar", concurrency = 8)]
+async fn answer(question: String) -> String;
+
+fn main() {}

@@ -1,0 +1,8 @@
+trait Texts {
+    #[metropolis::task(subject = "foo.bar")]
+    async fn reverse(text: String) -> String {
+        text
+    }
+}
+
+fn main() {}

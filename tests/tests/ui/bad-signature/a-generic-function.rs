@@ -1,0 +1,6 @@
+#[metropolis::task(subject = "foo.bar")]
+async fn reverse<T>(text: T) -> T {
+    text
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[metropolis::task(subject = "foo.bar")]
+async fn print() -> dyn ToString {
+    "text"
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[metropolis::task(subject = "foo.bar")]
+struct Text {
+    data: String,
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[metropolis::task(subject = "foo.bar", blocking)]
+fn reverse(texts: ...) {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[metropolis::task(subject = "foo/bar")]
+async fn reverse(text: String) -> String {
+    text
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[metropolis::task(subject = "")]
+async fn reverse(text: String) -> String {
+    text
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[metropolis::task(subject = "foo.bar")]
+async fn reverse(text: Text) -> String {
+    text.data
+}
+
+fn main() {}

@@ -108,10 +108,14 @@ impl Worker {
 
     /// Serves this task, and no other than those named so.
     #[must_use]
-    pub fn serve<T: Served>(mut self) -> Self {
-        self.chosen
-            .get_or_insert_default()
-            .push(TaskSpec::of::<T>());
+    pub fn serve<T: Served>(self) -> Self {
+        self.serve_spec(TaskSpec::of::<T>())
+    }
+
+    /// Serves a task by its record, which may have been changed: its subject, its limits.
+    #[must_use]
+    pub fn serve_spec(mut self, spec: TaskSpec) -> Self {
+        self.chosen.get_or_insert_default().push(spec);
         self
     }
 

@@ -337,7 +337,9 @@ fn outermost(differences: Vec<Difference>) -> Vec<Difference> {
     let outer = differences
         .iter()
         .filter(|difference| !is_inner(difference));
-    outer.cloned().collect()
+    let mut outer: Vec<Difference> = outer.cloned().collect();
+    outer.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    outer
 }
 
 /// How many properties have one value each in two variants of a union, and not the same: its tag, usually.

@@ -219,8 +219,8 @@ fn maps_items_and_closed_objects_are_compared() {
         open,
         closed,
         &[
-            "input /b: is refused now",
             "input: other properties are refused now",
+            "input /b: is refused now",
         ],
         &["output /b: is gone"],
     );
@@ -315,14 +315,14 @@ fn types_that_contain_themselves_come_to_an_end() {
     check_types::<old::Tree, new::Tree>(
         &[],
         &[
-            "output /kind/leaves: `maximum` is 18446744073709551615 now, was 4294967295",
             "output /kind/is: may be `\"Root\"` now",
+            "output /kind/leaves: `maximum` is 18446744073709551615 now, was 4294967295",
         ],
     );
     check_types::<new::Kind, old::Kind>(
         &[
-            "input /leaves: `maximum` is 4294967295 now, was 18446744073709551615",
             "input /is: `\"Root\"` is not accepted any more",
+            "input /leaves: `maximum` is 4294967295 now, was 18446744073709551615",
         ],
         &[],
     );

@@ -90,6 +90,13 @@ impl Mux {
         format!("{}*", self.prefix)
     }
 
+    /// Makes a subject beside this mux's own, which the same permission covers and [`Mux::owns`] does not.
+    pub(super) fn inbox(&self) -> Subject {
+        let role = self.prefix.split('.').next().unwrap_or_default();
+        Subject::parse(format!("{role}.{}", random::token()))
+            .expect("two plain tokens make a literal subject")
+    }
+
     /// Whether a message on this subject is an answer to one of our requests, or pretends to be.
     pub(super) fn owns(&self, subject: &Subject) -> bool {
         subject.as_bytes().starts_with(self.prefix.as_bytes())

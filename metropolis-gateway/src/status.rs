@@ -84,6 +84,11 @@ const BAD_INPUT: Row = row(
     metropolis::fault::BAD_INPUT,
     "the input is not what the task takes",
 );
+const NOT_ACCEPTABLE: Row = row(
+    406,
+    "not_acceptable",
+    "the answer would be application/json, which the Accept header rules out",
+);
 const BODY_TIMEOUT: Row = row(408, "body_timeout", "the body did not arrive in time");
 const BODY_TOO_LARGE: Row = row(413, "body_too_large", "the body is too large");
 const URI_TOO_LONG: Row = row(414, "uri_too_long", "path and query are too long");
@@ -158,6 +163,7 @@ const REPLY_TOO_LARGE: Row = row(
 pub(crate) const OF_EVERY_ROUTE: &[Row] = &[
     BAD_REQUEST,
     BAD_INPUT,
+    NOT_ACCEPTABLE,
     URI_TOO_LONG,
     VALUES_TOO_LONG,
     HEADERS_TOO_LARGE,
@@ -200,6 +206,7 @@ pub(crate) enum Refusal {
         max: usize,
     },
     BodyTimeout,
+    NotAcceptable,
     /// `header` tells the client with `types` what would be taken.
     MediaType {
         header: HeaderName,
@@ -222,6 +229,7 @@ impl Refusal {
             Self::HeadersTooLarge { .. } => HEADERS_TOO_LARGE,
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::BodyTimeout => BODY_TIMEOUT,
+            Self::NotAcceptable => NOT_ACCEPTABLE,
             Self::MediaType { .. } => MEDIA_TYPE,
             Self::NotReady => NOT_READY,
             Self::BadAnswer(_) => BAD_ANSWER,

@@ -1,7 +1,7 @@
 //! A task's value as an HTTP response.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use metropolis::context::REPLY_HEADERS;
 use metropolis::wire::{self, Headers, JSON, Success};
@@ -28,6 +28,28 @@ pub(super) fn of(task: &TaskRoute, success: Success) -> Result<Response<Bytes>, 
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     *response.body_mut() = success.payload;
     Ok(response)
+}
+
+/// Whether a client takes JSON; one that does not say takes anything.
+pub(super) fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(ACCEPT).iter().peekable();
+    let ranges = |value: &HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        text.split(',').any(takes_json)
+    };
+    values.peek().is_none() || values.any(|value| value == "*/*" || ranges(value))
+}
+
+/// Whether a range such as `application/*;q=0.8` takes JSON. A quality of zero means the contrary.
+fn takes_json(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let is_json = matches!(
+        parts.next(),
+        Some("*/*" | "application/*" | "application/json")
+    );
+    let quality = parts.find_map(|part| part.strip_prefix("q="));
+    let is_wanted = quality.is_none_or(|quality| quality.parse() != Ok(0.0));
+    is_json && is_wanted
 }
 
 fn has_no_body(status: StatusCode) -> bool {
@@ -70,6 +92,24 @@ fn copy_headers(headers: &Headers, response: &mut Response<Bytes>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_may_rule_json_out() {
+        for (accept, expected) in [
+            ("*/*", true),
+            ("text/html, application/xml;q=0.9, */*;q=0.8", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/*", true),
+            ("text/html", false),
+            ("application/json;q=0", false),
+            ("application/json; q=0.0, text/plain", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(accepts_json(&headers), expected, "{accept}");
+        }
+        assert!(accepts_json(&HeaderMap::new()));
+    }
 
     #[test]
     fn only_json_counts_as_json() {

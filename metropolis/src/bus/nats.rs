@@ -66,7 +66,8 @@ impl Nats {
     }
 
     pub(super) fn payload_max(&self) -> usize {
-        self.0.client().map_or(0, |client| client.max_payload())
+        let client = lock(&self.0.client);
+        client.as_ref().map_or(0, |client| client.max_payload())
     }
 
     pub(super) fn is_connected(&self) -> bool {

@@ -155,11 +155,10 @@ impl Lane {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What runs takes no place yet: most calls end in this loop, one at a time, and only those that wait are counted.
     fn admit(&self, incoming: Incoming) -> Admission {
         let places = &mut *self.places();
         if places.running < self.concurrency() {
-            places.running += 1;
-            self.counts.set_in_flight(places.in_flight());
             return Admission::Runs(incoming);
         }
         if places.waiting.len() < self.concurrency() {
@@ -168,6 +167,12 @@ impl Lane {
             return Admission::Waits;
         }
         Admission::Busy(incoming)
+    }
+
+    fn take_place(&self) {
+        let places = &mut *self.places();
+        places.running += 1;
+        self.counts.set_in_flight(places.in_flight());
     }
 
     /// Hands the place of an ended call to the longest waiting message, or frees it.
@@ -184,23 +189,20 @@ impl Lane {
         next
     }
 
-    /// Runs a message that has a place, in this loop as long as it does not have to wait.
-    async fn run_in_place(self: &Arc<Self>, incoming: Incoming) {
-        let mut next = Some(incoming);
-        while let Some(mut incoming) = next.take() {
-            let to = incoming.reply.take();
-            match self.start(incoming) {
-                Start::Ended(reply, took) => {
-                    self.reply(to, reply, took).await;
-                    next = self.release();
-                }
-                Start::Waits(call) => self.spawn(to, call),
+    /// Runs a message in this loop as long as it does not have to wait; then it takes a place.
+    async fn run_in_place(self: &Arc<Self>, mut incoming: Incoming) {
+        let to = incoming.reply.take();
+        match self.start(incoming) {
+            Start::Ended(reply, took) => self.reply(to, reply, took).await,
+            Start::Waits(call) => {
+                self.take_place();
+                self.spawn(to, call);
             }
         }
     }
 
     fn start(&self, incoming: Incoming) -> Start {
-        match self.dispatch.open(incoming) {
+        match self.dispatch.open(incoming, Instant::now()) {
             Err(reply) => Start::Ended(reply, Duration::ZERO),
             Ok(call) if self.entry().meta().blocking || self.pace.is_slow() => Start::Waits(call),
             Ok(call) => self.first_poll(call),
@@ -212,11 +214,14 @@ impl Lane {
     /// Unconstrained, because a budget shared with the loop would make ready futures answer that they have to wait.
     fn first_poll(&self, mut call: Call) -> Start {
         let mut nobody = task::Context::from_waker(Waker::noop());
-        let mut poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
-        match std::panic::catch_unwind(AssertUnwindSafe(|| self.pace.measure(&mut poll))) {
-            Ok((Poll::Ready(reply), took)) => Start::Ended(reply, took),
-            Ok((Poll::Pending, _)) => Start::Waits(call),
-            Err(panic) => Start::Ended(self.panicked(&*panic), call.started.elapsed()),
+        let poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(poll));
+        let took = call.started.elapsed();
+        self.pace.note(took);
+        match polled {
+            Ok(Poll::Ready(reply)) => Start::Ended(reply, took),
+            Ok(Poll::Pending) => Start::Waits(call),
+            Err(panic) => Start::Ended(self.panicked(&*panic), took),
         }
     }
 
@@ -254,7 +259,7 @@ impl Lane {
                 self.reply(to, busy(), Duration::ZERO).await;
                 continue;
             }
-            match self.dispatch.open(incoming) {
+            match self.dispatch.open(incoming, Instant::now()) {
                 Ok(call) => return Some((to, call)),
                 Err(reply) => self.reply(to, reply, Duration::ZERO).await,
             }

@@ -40,7 +40,8 @@ impl Pace {
         (polled, took)
     }
 
-    fn note(&self, took: Duration) {
+    /// Takes note of a poll somebody else has timed.
+    pub(crate) fn note(&self, took: Duration) {
         if took > LONG_POLL {
             self.quick_polls.store(0, Ordering::Relaxed);
             self.slow.store(true, Ordering::Relaxed);

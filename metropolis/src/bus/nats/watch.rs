@@ -55,7 +55,8 @@ pub(super) async fn answers(mut inbox: Subscriber, connection: Weak<Connection>)
             connection
                 .mux
                 .fail(&message.subject, RequestError::NoResponders);
-        } else if let Some(incoming) = message::incoming(message, &connection.lost.malformed) {
+        } else if let Some(incoming) = message::incoming(message, None, &connection.lost.malformed)
+        {
             connection.mux.complete(incoming);
         }
     }

@@ -249,6 +249,34 @@ async fn a_question_is_answered_in_an_inbox_or_not_at_all() {
     .await;
 }
 
+#[metropolis::task(subject = "discovery.blocks")]
+async fn blocks() {
+    std::thread::sleep(Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_blocks_its_thread_holds_up_no_answer() {
+    on_both_buses(async |bus| {
+        let worker = Worker::new(bus.clone()).serve::<blocks>();
+        let worker = worker.start().await.unwrap();
+        let call = Outgoing::empty(subject("discovery.blocks"));
+        let start = Instant::now();
+        bus.publish(call, Instant::now() + SOON).await.unwrap();
+        for question in [service::PING, service::INFO, service::STATS] {
+            bus.request(Outgoing::empty(subject(question)), Instant::now() + SOON)
+                .await
+                .unwrap();
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "it took {:?}",
+            start.elapsed()
+        );
+        worker.stop().await;
+    })
+    .await;
+}
+
 fn leaked(text: String) -> &'static str {
     text.leak()
 }

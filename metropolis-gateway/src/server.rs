@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,11 @@ const DISCARD_FOR: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// How long an idle connection is looked at once more before it is closed.
-const LAST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// The same for a connection that has not brought a request yet: whoever has just connected is about to send one, and
+/// nothing has told it that this gateway stops.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a lingering gateway looks whether everybody has left.
 const LINGER_STEP: Duration = Duration::from_millis(10);
@@ -206,7 +211,11 @@ async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch
     // An answer goes out as one write; waiting for more would only delay it.
     let _ = stream.set_nodelay(true);
     let (stream, kept) = Stream::new(stream);
-    let service = service_fn(|request| exchange(site, side, &kept, request));
+    let is_known = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        is_known.store(true, Ordering::Relaxed);
+        exchange(site, side, &kept, request)
+    });
     let connection = http1().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
@@ -217,12 +226,19 @@ async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = sleep(LAST_LOOK) => connection.as_mut().graceful_shutdown(),
+        () = sleep(look(&is_known)) => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         biased;
         _ = connection.as_mut() => {}
         () = reached(&mut phase, Phase::CutOff) => {}
+    }
+}
+
+fn look(is_known: &AtomicBool) -> Duration {
+    match is_known.load(Ordering::Relaxed) {
+        true => LAST_LOOK,
+        false => FIRST_LOOK,
     }
 }
 

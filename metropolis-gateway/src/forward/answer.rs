@@ -66,8 +66,21 @@ fn json(payload: &[u8]) -> Result<HeaderValue, Refusal> {
 
 fn raw(headers: &Headers) -> HeaderValue {
     let media_type = headers.get(wire::CONTENT_TYPE).unwrap_or(JSON);
-    HeaderValue::from_str(media_type)
+    let value = is_media_type(media_type).then(|| HeaderValue::from_str(media_type).ok());
+    value
+        .flatten()
         .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// Whether a text is `type/subtype`, perhaps with parameters (RFC 9110 §8.3.1).
+fn is_media_type(text: &str) -> bool {
+    let is_token = |text: &str| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty() && text.bytes().all(good)
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    let parts = essence.split_once('/');
+    text.is_ascii() && parts.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
 /// Copies the headers a task may set, as far as HTTP can carry them.
@@ -137,7 +150,26 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_http_cannot_carry_is_dropped() {
+    fn bytes_have_a_media_type_that_is_one() {
+        for (media_type, expected) in [
+            ("image/png", "image/png"),
+            ("text/html; charset=utf-8", "text/html; charset=utf-8"),
+            ("application/vnd.a+b", "application/vnd.a+b"),
+            ("é", "application/octet-stream"),
+            ("text", "application/octet-stream"),
+            ("/", "application/octet-stream"),
+            ("a b/c", "application/octet-stream"),
+            ("text/html; x=é", "application/octet-stream"),
+        ] {
+            let mut headers = Headers::new();
+            let added = headers.append(wire::CONTENT_TYPE, media_type);
+            added.expect("good for the bus");
+            assert_eq!(raw(&headers), expected, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn only_headers_a_task_may_set_are_passed_on() {
         let mut headers = Headers::new();
         for (name, value) in [
             ("location", "/a"),

@@ -52,9 +52,9 @@ fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
     let problems = site(specs).expect_err("two collisions");
     assert_eq!(
         problems.to_string(),
-        "the path of the route `GET /_console/a/b` is the gateway's own\n  Console  made.rs:1\n  \
+        "2 problems\nthe path of the route `GET /_console/a/b` is the gateway's own\n  Console  made.rs:1  made.Console\n  \
          give the task another route: `http = \"METHOD /path\"`, or `http = \"none\"`\n\
-         the path of the route `POST /healthz` is the gateway's own\n  Health  made.rs:1\n  \
+         the path of the route `POST /healthz` is the gateway's own\n  Health  made.rs:1  made.Health\n  \
          give the task another route: `http = \"METHOD /path\"`, or `http = \"none\"`"
     );
 }

@@ -116,7 +116,7 @@ fn checked<B: Body>(task: &TaskRoute, head: &Parts, body: &B) -> Result<Kind, Re
         return Ok(Kind::Nothing);
     }
     if !task.takes_body {
-        return Err(Refusal::Bad(
+        return Err(Refusal::Framing(
             "this method takes no body; its input is the path and the query",
         ));
     }

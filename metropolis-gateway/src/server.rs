@@ -258,7 +258,7 @@ async fn exchange(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (mut head, mut body) = request.into_parts();
-    restore_length(&mut head, kept);
+    restore_lengths(&mut head, kept);
     let mut response = match lacks_host(&head) {
         true => Refusal::Bad("there is no Host").into_response(None),
         false => site.respond(side, &head, &mut body).await,
@@ -273,14 +273,17 @@ async fn exchange(
     Ok(response.map(Full::new))
 }
 
-/// Puts back the `Content-Length` that hyper takes out of a request which has a `Transfer-Encoding` too, for the site to
-/// refuse. Such a connection is closed by hyper.
-fn restore_length(head: &mut Parts, kept: &Head) {
-    if !head.headers.contains_key(TRANSFER_ENCODING) {
+/// Puts back each `Content-Length` that hyper takes out of a request, for the site to refuse: all of them where there is a
+/// `Transfer-Encoding` too, and those that repeat the first.
+fn restore_lengths(head: &mut Parts, kept: &Head) {
+    if !head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key(CONTENT_LENGTH) {
         kept.skip();
-    } else if kept.had_length() {
-        head.headers
-            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        return;
+    }
+    let left = head.headers.get_all(CONTENT_LENGTH).iter().count();
+    for _ in left..kept.lengths() {
+        let length = HeaderValue::from_static("0");
+        head.headers.append(CONTENT_LENGTH, length);
     }
 }
 

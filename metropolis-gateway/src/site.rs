@@ -221,17 +221,45 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(coding) = codings.next() {
         let is_plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
         if !is_plain || codings.next().is_some() {
-            return Err(Refusal::Bad(
+            return Err(Refusal::Framing(
                 "the only transfer coding taken is chunked, once",
             ));
         }
         if headers.contains_key(CONTENT_LENGTH) {
-            return Err(Refusal::Bad(
+            return Err(Refusal::Framing(
                 "there are both Content-Length and Transfer-Encoding",
             ));
         }
     }
-    if headers.get_all(HOST).iter().nth(1).is_some() {
+    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Refusal::Framing("there is more than one Content-Length"));
+    }
+    if headers.keys().any(looks_like_framing) {
+        return Err(Refusal::Framing(
+            "a header is named almost like Content-Length or Transfer-Encoding",
+        ));
+    }
+    check_host(headers)
+}
+
+/// Whether somebody on the way may take the header for one that says where the message ends: there are servers that
+/// read `_` as `-`.
+fn looks_like_framing(name: &HeaderName) -> bool {
+    fn letters(name: &HeaderName) -> impl Iterator<Item = u8> {
+        name.as_str().bytes().filter(u8::is_ascii_alphanumeric)
+    }
+    let alike = |framing: &HeaderName| letters(framing).eq(letters(name)) && framing != name;
+    alike(&CONTENT_LENGTH) || alike(&TRANSFER_ENCODING)
+}
+
+fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let is_authority = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(byte);
+    let is_good = |host: &HeaderValue| host.as_bytes().iter().all(is_authority);
+    if !hosts.next().is_none_or(is_good) {
+        return Err(Refusal::Bad("the Host is no host and port"));
+    }
+    if hosts.next().is_some() {
         return Err(Refusal::Bad("there is more than one Host"));
     }
     Ok(())

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use metropolis::bus::RequestError;
 use metropolis::input::InputError;
@@ -191,6 +191,8 @@ pub(crate) enum Refusal {
     Path(PathError),
     /// The request is wrong in a way this sentence says.
     Bad(&'static str),
+    /// It is not certain where the request ends, so its connection cannot go on.
+    Framing(&'static str),
     Input(InputError),
     UriTooLong {
         max: usize,
@@ -222,7 +224,7 @@ impl Refusal {
         match self {
             Self::NotFound => NOT_FOUND,
             Self::Method => METHOD,
-            Self::Path(_) | Self::Bad(_) => BAD_REQUEST,
+            Self::Path(_) | Self::Bad(_) | Self::Framing(_) => BAD_REQUEST,
             Self::Input(_) => BAD_INPUT,
             Self::UriTooLong { .. } => URI_TOO_LONG,
             Self::ValuesTooLong { .. } => VALUES_TOO_LONG,
@@ -241,7 +243,7 @@ impl Refusal {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Path(error) => Some(error.to_string()),
-            Self::Bad(what) => Some((*what).to_owned()),
+            Self::Bad(what) | Self::Framing(what) => Some((*what).to_owned()),
             Self::UriTooLong { max } => Some(format!("path and query have more than {max} bytes")),
             Self::ValuesTooLong { max } => Some(format!(
                 "the values in the path make an address of more than {max} bytes"
@@ -274,6 +276,9 @@ impl Refusal {
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after() {
             headers.insert(RETRY_AFTER, whole_seconds(after));
+        }
+        if matches!(self, Self::Framing(_) | Self::BodyTimeout) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Self::MediaType { header, types } = self {
             headers.insert(header, HeaderValue::from_static(types));

@@ -63,3 +63,60 @@ fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
 fn what_only_begins_like_a_path_of_the_gateway_is_free() {
     assert!(site([TaskSpec::declared::<Docs>()]).is_ok());
 }
+
+fn framing(lines: &[(&'static str, &'static str)]) -> Result<(), u16> {
+    let lines = lines.iter().map(|(name, value)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    });
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(name, value);
+    }
+    let status = |refusal: Refusal| refusal.into_response(None).status().as_u16();
+    check_framing(&headers).map_err(status)
+}
+
+#[test]
+fn what_reads_almost_like_the_end_of_a_message_is_refused() {
+    for name in [
+        "content_length",
+        "content--length",
+        "contentlength",
+        "transfer_encoding",
+        "transfer.encoding",
+        "_transfer-encoding",
+    ] {
+        assert_eq!(framing(&[(name, "5")]), Err(400), "{name}");
+    }
+    for name in [
+        "content-length",
+        "x-content-length",
+        "content-lengths",
+        "te",
+    ] {
+        assert_eq!(framing(&[(name, "5")]), Ok(()), "{name}");
+    }
+    let twice = [("content-length", "5"), ("content-length", "5")];
+    assert_eq!(framing(&twice), Err(400));
+}
+
+#[test]
+fn a_framing_that_is_in_doubt_ends_the_connection() {
+    let response = Refusal::Framing("why").into_response(None);
+    assert_eq!(response.headers()["connection"], "close");
+    let response = Refusal::Bad("why").into_response(None);
+    assert!(!response.headers().contains_key("connection"));
+}
+
+#[test]
+fn a_host_is_a_host_and_a_port() {
+    for host in ["", "a", "a.b:80", "[::1]:80", "a_b", "a-b.", "%C3%A9.x"] {
+        assert_eq!(framing(&[("host", host)]), Ok(()), "{host}");
+    }
+    for host in ["a b", "a/b", "a?b", "a#b", "a@b", "a\\b", "a\tb"] {
+        assert_eq!(framing(&[("host", host)]), Err(400), "{host}");
+    }
+}

@@ -32,6 +32,7 @@ use metropolis::{Bus, RunError, Worker, connect};
 
 mod admin;
 mod forward;
+mod mount;
 mod openapi;
 mod server;
 mod site;
@@ -39,7 +40,9 @@ mod start;
 mod status;
 mod table;
 mod testing;
+mod workers;
 
+pub use mount::Mounted;
 pub use site::{HEADERS_BYTES_MAX, HEADERS_MAX, URI_MAX};
 pub use start::{RunningGateway, StartError};
 pub use testing::InProcess;
@@ -204,6 +207,14 @@ impl Gateway {
     /// With every mistake in the tasks, or when a worker cannot start or an address cannot be listened on.
     pub async fn start(self) -> Result<RunningGateway, StartError> {
         start::gateway(self).await
+    }
+
+    /// Starts the workers and no listener, for an axum application that has one: see [`Mounted::router`].
+    ///
+    /// # Errors
+    /// As [`Gateway::start`], listening apart.
+    pub async fn mount(self) -> Result<Mounted, StartError> {
+        start::mount(self).await
     }
 
     /// Starts the workers and no listener: requests are handed over as values and go the way they always go.

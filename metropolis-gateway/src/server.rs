@@ -13,9 +13,9 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -26,7 +26,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout, timeout_at};
 
+use self::stream::{Head, Stream};
 use crate::site::{Side, Site};
+use crate::status::Refusal;
+
+mod stream;
 
 /// Connections at a time, over all listeners; more wait to be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
@@ -201,7 +205,8 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
 async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch::Receiver<Phase>) {
     // An answer goes out as one write; waiting for more would only delay it.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| exchange(site, side, request));
+    let (stream, kept) = Stream::new(stream);
+    let service = service_fn(|request| exchange(site, side, &kept, request));
     let connection = http1().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
@@ -233,10 +238,15 @@ fn http1() -> http1::Builder {
 async fn exchange(
     site: &Site,
     side: Side,
+    kept: &Head,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, mut body) = request.into_parts();
-    let mut response = site.respond(side, &head, &mut body).await;
+    let (mut head, mut body) = request.into_parts();
+    restore_length(&mut head, kept);
+    let mut response = match lacks_host(&head) {
+        true => Refusal::Bad("there is no Host").into_response(None),
+        false => site.respond(side, &head, &mut body).await,
+    };
     if !body.is_end_stream() {
         discard(&head, &mut body).await;
     }
@@ -245,6 +255,22 @@ async fn exchange(
         response.headers_mut().insert(CONNECTION, close);
     }
     Ok(response.map(Full::new))
+}
+
+/// Puts back the `Content-Length` that hyper takes out of a request which has a `Transfer-Encoding` too, for the site to
+/// refuse. Such a connection is closed by hyper.
+fn restore_length(head: &mut Parts, kept: &Head) {
+    if !head.headers.contains_key(TRANSFER_ENCODING) {
+        kept.skip();
+    } else if kept.had_length() {
+        head.headers
+            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
+/// HTTP/1.1 demands a host (RFC 9112 §3.2).
+fn lacks_host(head: &Parts) -> bool {
+    head.version == Version::HTTP_11 && !head.headers.contains_key(HOST)
 }
 
 /// Reads on a body that was refused. A client that waits to be asked for it is not asked.

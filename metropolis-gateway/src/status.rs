@@ -88,7 +88,7 @@ const BODY_TIMEOUT: Row = row(408, "body_timeout", "the body did not arrive in t
 const BODY_TOO_LARGE: Row = row(413, "body_too_large", "the body is too large");
 const URI_TOO_LONG: Row = row(414, "uri_too_long", "path and query are too long");
 const VALUES_TOO_LONG: Row = row(
-    414,
+    400,
     "values_too_long",
     "the values that select the task's instance are too long",
 );

@@ -6,14 +6,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::bus::Incoming;
-use crate::catalog::Entry;
+use crate::bus::{Bus, Incoming};
+use crate::catalog::{Catalog, Entry};
 use crate::context::{Context, Provisions};
 use crate::fault::{BAD_INPUT, Fault};
-use crate::spec::Answer;
-use crate::wire::{Envelope, NotStarted, Reply};
+use crate::spec::{Answer, TaskSpec};
+use crate::task::Served;
+use crate::wire::{Envelope, Headers, NotStarted, Reply};
 
 /// The longest timeout a caller can ask for; a larger number counts as silence would.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
@@ -51,11 +54,11 @@ impl Dispatch {
         &self.entry
     }
 
-    /// Makes a call of a message.
+    /// Makes a call of a message, which starts now.
     ///
     /// # Errors
     /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
-    pub(crate) fn open(&self, incoming: Incoming) -> Result<Call, Reply> {
+    pub(crate) fn open(&self, incoming: Incoming, now: Instant) -> Result<Call, Reply> {
         let parameters = self.parameters(&incoming)?;
         let envelope = Envelope {
             parameters,
@@ -64,7 +67,7 @@ impl Dispatch {
             arrived: incoming.arrived,
         };
         let deadline = self.deadline(&envelope);
-        if deadline <= Instant::now() {
+        if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
         let ctx = Context::new(
@@ -94,5 +97,36 @@ impl Dispatch {
         let own = self.entry.meta().timeout;
         let asked = envelope.timeout().unwrap_or(own);
         envelope.arrived + own.min(asked).min(TIMEOUT_MAX)
+    }
+}
+
+/// For the benches; may change in any release. One task with no bus around it: message in, reply out.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Alone(Dispatch);
+
+impl Alone {
+    /// # Panics
+    /// When the annotation of the task is refused at start-up.
+    #[must_use]
+    pub fn of<T: Served>() -> Self {
+        let catalog =
+            Catalog::of([TaskSpec::of::<T>()]).expect("a task of a bench has no problems");
+        let entry = catalog
+            .served()
+            .next()
+            .expect("a task with a body is served");
+        let provisions = Arc::new(Provisions::new(Bus::embedded()));
+        Self(Dispatch::new(entry.clone(), provisions).expect("a task with a body is answered"))
+    }
+
+    /// `None` when the task has to wait.
+    #[must_use]
+    pub fn answer(&self, incoming: Incoming) -> Option<(Headers, Bytes)> {
+        let reply = match self.0.open(incoming, Instant::now()) {
+            Ok(call) => call.future.now_or_never()?,
+            Err(reply) => reply,
+        };
+        Some(reply.encode(""))
     }
 }

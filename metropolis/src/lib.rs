@@ -25,7 +25,8 @@
 //! }
 //! ```
 //!
-//! Start at [`task`](macro@task), [`Worker`], [`Client`] and [`Fault`].
+//! Start at [`task`](macro@task), [`Worker`], [`Client`] and
+//! [`Fault`](struct@Fault).
 #![forbid(unsafe_code)]
 
 // Generated code says `::metropolis`; this crate's own tests and documentation are generated code's users too.

@@ -1,10 +1,11 @@
-//! The names that generated code may use. Nothing else may, and any release may change them.
+//! The names that generated code and the benches may use. Nothing else may, and any release may change them.
 
 pub use inventory::submit;
 pub use metropolis_macros::define;
 pub use serde_json::Value;
 
 pub use crate::context::Need;
+pub use crate::dispatch::Alone;
 pub use crate::fault::{DataOf, FaultKinds, NoData, TypedFault};
 pub use crate::task::{Fallible, KindOf, OrElse};
 

@@ -60,6 +60,12 @@ impl Subject {
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
+
+    /// The subject's bytes, without counting one more who shares them.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
 }
 
 impl fmt::Display for Subject {

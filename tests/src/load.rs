@@ -67,7 +67,8 @@ impl Tally {
         self.total() - self.ok
     }
 
-    fn add(mut self, other: Self) -> Self {
+    /// Both tallies as one.
+    pub fn add(mut self, other: Self) -> Self {
         self.ok += other.ok;
         for (status, count) in other.by_status {
             *self.by_status.entry(status).or_default() += count;

@@ -249,7 +249,7 @@ impl Connection {
     }
 
     fn payload_max(&self) -> usize {
-        match self.client() {
+        match &*lock(&self.client) {
             Some(client) => client.max_payload(),
             None => self.payload_max.load(Ordering::Relaxed),
         }

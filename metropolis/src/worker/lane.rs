@@ -118,12 +118,7 @@ impl Lane {
             match self.admit(incoming) {
                 Admission::Runs(incoming) => self.run_in_place(incoming).await,
                 Admission::Waits => {}
-                Admission::Busy(incoming) => {
-                    let busy = NotStarted::Busy {
-                        retry_after: RETRY_AFTER,
-                    };
-                    self.reply(incoming.reply, Reply::NotStarted(busy)).await;
-                }
+                Admission::Busy(incoming) => self.reply(incoming.reply, busy()).await,
             }
         }
     }
@@ -147,10 +142,10 @@ impl Lane {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What runs takes no place yet: most calls end in this loop, one at a time, and only those that wait are counted.
     fn admit(&self, incoming: Incoming) -> Admission {
         let places = &mut *self.places();
         if places.running < self.concurrency() {
-            places.running += 1;
             return Admission::Runs(incoming);
         }
         if places.waiting.len() < self.concurrency() {
@@ -173,36 +168,36 @@ impl Lane {
         next
     }
 
-    /// Runs a message that has a place, in this loop as long as it does not have to wait.
-    async fn run_in_place(self: &Arc<Self>, incoming: Incoming) {
-        let mut next = Some(incoming);
-        while let Some(mut incoming) = next.take() {
-            let to = incoming.reply.take();
-            match self.start(incoming) {
-                Start::Ended(reply) => {
-                    self.reply(to, reply).await;
-                    next = self.release();
-                }
-                Start::Waits(call) => self.spawn(to, call),
+    /// Runs a message in this loop as long as it does not have to wait; then it takes a place.
+    async fn run_in_place(self: &Arc<Self>, mut incoming: Incoming) {
+        let to = incoming.reply.take();
+        match self.start(incoming) {
+            Start::Ended(reply) => self.reply(to, reply).await,
+            Start::Waits(call) => {
+                self.places().running += 1;
+                self.spawn(to, call);
             }
         }
     }
 
     fn start(&self, incoming: Incoming) -> Start {
-        match self.dispatch.open(incoming) {
+        let now = Instant::now();
+        match self.dispatch.open(incoming, now) {
             Err(reply) => Start::Ended(reply),
             Ok(call) if self.entry().meta().blocking || self.pace.is_slow() => Start::Waits(call),
-            Ok(call) => self.first_poll(call),
+            Ok(call) => self.first_poll(call, now),
         }
     }
 
     /// Most calls are over after one poll; a spawn for each would cost three times the work.
     ///
     /// Unconstrained, because a budget shared with the loop would make ready futures answer that they have to wait.
-    fn first_poll(&self, mut call: Call) -> Start {
+    fn first_poll(&self, mut call: Call, start: Instant) -> Start {
         let mut nobody = task::Context::from_waker(Waker::noop());
-        let mut poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
-        match std::panic::catch_unwind(AssertUnwindSafe(|| self.pace.measure(&mut poll))) {
+        let poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(poll));
+        self.pace.note(start.elapsed());
+        match polled {
             Ok(Poll::Ready(reply)) => Start::Ended(reply),
             Ok(Poll::Pending) => Start::Waits(call),
             Err(panic) => Start::Ended(self.panicked(&*panic)),
@@ -233,11 +228,16 @@ impl Lane {
         }
     }
 
-    /// The next waiting message that can be started; those that cannot are answered on the way.
+    /// The next waiting message that can be started; those that cannot are answered on the way, and once running calls
+    /// have to end, no other is started.
     async fn next_call(&self) -> Option<(Option<Subject>, Call)> {
         while let Some(mut incoming) = self.release() {
             let to = incoming.reply.take();
-            match self.dispatch.open(incoming) {
+            if *self.shared.aborted.borrow() {
+                self.reply(to, busy()).await;
+                continue;
+            }
+            match self.dispatch.open(incoming, Instant::now()) {
                 Ok(call) => return Some((to, call)),
                 Err(reply) => self.reply(to, reply).await,
             }
@@ -410,6 +410,12 @@ impl fmt::Display for Chain<'_> {
 
 fn slow_lane_for(pace: &Pace) -> Option<&'static Handle> {
     pace.is_slow().then(slow_lane).flatten()
+}
+
+fn busy() -> Reply {
+    Reply::NotStarted(NotStarted::Busy {
+        retry_after: RETRY_AFTER,
+    })
 }
 
 fn timed_out() -> Reply {

@@ -39,7 +39,8 @@ impl Pace {
         polled
     }
 
-    fn note(&self, took: Duration) {
+    /// Takes note of a poll somebody else has timed.
+    pub(crate) fn note(&self, took: Duration) {
         if took > LONG_POLL {
             self.quick_polls.store(0, Ordering::Relaxed);
             self.slow.store(true, Ordering::Relaxed);

@@ -16,8 +16,8 @@ use crate::wire::Headers;
 /// What the library sends.
 pub(super) fn outbound(outgoing: Outgoing) -> OutboundMessage {
     OutboundMessage {
-        subject: subject(&outgoing.subject),
-        reply: outgoing.reply.as_ref().map(subject),
+        subject: subject(outgoing.subject),
+        reply: outgoing.reply.map(subject),
         headers: header_map(&outgoing.headers),
         payload: outgoing.payload,
     }
@@ -28,13 +28,22 @@ pub(super) fn is_no_responders(message: &Message) -> bool {
     message.status == Some(StatusCode::NO_RESPONDERS) && message.payload.is_empty()
 }
 
-/// What we hand on; `None`, counted, for a message whose subjects break our grammar.
+/// What we hand on; `None`, counted, for a message whose subjects break our grammar. `known` is the subject it probably
+/// has, and need not be checked again.
 ///
 /// Subjects are copied and the payload is not: all are slices of a read buffer of 64 KiB, and a reply subject is kept as
 /// long as a task runs, while a payload is usually decoded at once.
-pub(super) fn incoming(message: Message, malformed: &AtomicU64) -> Option<Incoming> {
+pub(super) fn incoming(
+    message: Message,
+    known: Option<&Subject>,
+    malformed: &AtomicU64,
+) -> Option<Incoming> {
+    let subject = match known {
+        Some(known) if *known.as_bytes() == *message.subject.as_bytes() => Ok(known.clone()),
+        _ => parse(&message.subject),
+    };
     let reply = message.reply.as_deref().map(parse).transpose();
-    let (Ok(subject), Ok(reply)) = (parse(&message.subject), reply) else {
+    let (Ok(subject), Ok(reply)) = (subject, reply) else {
         malformed.fetch_add(1, Ordering::Relaxed);
         return None;
     };
@@ -54,8 +63,8 @@ fn parse(text: &str) -> Result<Subject, crate::subject::SubjectError> {
     Subject::parse(Bytes::copy_from_slice(text.as_bytes()))
 }
 
-fn subject(subject: &Subject) -> async_nats::Subject {
-    async_nats::Subject::from_utf8(subject.as_bytes().clone())
+fn subject(subject: Subject) -> async_nats::Subject {
+    async_nats::Subject::from_utf8(subject.into_bytes())
         .expect("a subject is ASCII by its constructor")
 }
 

@@ -16,7 +16,7 @@ use tokio::task::coop::unconstrained;
 
 use super::{Connection, lock, message};
 use crate::bus::{CAPACITY_MAX, Incoming};
-use crate::subject::Queue;
+use crate::subject::{Queue, Subject};
 
 /// The fewest further messages a drain asks for. Too few lose messages, too many only take time.
 const FURTHER_MIN: u64 = 64;
@@ -37,6 +37,8 @@ const RETRY: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Source {
     filter: String,
+    /// What every message is published on, where the filter holds no wildcard.
+    subject: Option<Subject>,
     queue: Option<Queue>,
     state: Mutex<State>,
 }
@@ -84,6 +86,7 @@ impl Source {
         };
         Some(Arc::new(Self {
             filter: filter.to_owned(),
+            subject: Subject::parse(filter.to_owned()).ok(),
             queue: queue.cloned(),
             state: Mutex::new(state),
         }))
@@ -118,6 +121,7 @@ impl Source {
             }
             let retiring = Arc::new(Self {
                 filter: self.filter.clone(),
+                subject: self.subject.clone(),
                 queue: self.queue.clone(),
                 state: Mutex::new(state.retire()?),
             });
@@ -387,7 +391,11 @@ impl Subscription {
         if message::is_no_responders(&message) {
             return None;
         }
-        message::incoming(message, &self.connection.lost.malformed)
+        message::incoming(
+            message,
+            self.source.subject.as_ref(),
+            &self.connection.lost.malformed,
+        )
     }
 }
 

@@ -66,7 +66,8 @@ async fn answers(mut inbox: Subscriber, client: Weak<Client>, connection: Weak<C
                 .fail(&message.subject, RequestError::NoResponders);
         } else if connection.heart.hears(&message.subject) {
             continue;
-        } else if let Some(incoming) = message::incoming(message, &connection.lost.malformed) {
+        } else if let Some(incoming) = message::incoming(message, None, &connection.lost.malformed)
+        {
             connection.mux.complete(incoming);
         }
     }

@@ -51,7 +51,7 @@ async fn alone() {
     let before = resident();
     waste(&bus, REQUESTS).await;
     let after = resident();
-    println!(
+    eprintln!(
         "{REQUESTS} requests in {:?}: {before} bytes before, {after} after, {:?}",
         started.elapsed(),
         bus.counters()

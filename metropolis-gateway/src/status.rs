@@ -130,6 +130,13 @@ const NOT_READY: Row = row(
 )
 .proxy("destination_unavailable")
 .retry();
+/// Until somebody changes the permissions, trying again helps nobody.
+const NOT_PERMITTED: Row = row(
+    503,
+    "not_permitted",
+    "the gateway is not permitted to reach this task",
+)
+.proxy("destination_unavailable");
 const OVERLOADED: Row = row(503, "overloaded", "too many requests are in flight")
     .proxy("connection_limit_reached")
     .retry();
@@ -172,6 +179,7 @@ pub(crate) const OF_EVERY_ROUTE: &[Row] = &[
     CONNECTION_LOST,
     NO_WORKER,
     NOT_READY,
+    NOT_PERMITTED,
     OVERLOADED,
     BUSY,
     TIMED_OUT,
@@ -327,6 +335,7 @@ fn row_of_call(error: &CallError) -> Row {
         CallError::NoWorker(_) => NO_WORKER,
         CallError::Busy { .. } => BUSY,
         CallError::NotSent(RequestError::Overloaded) => OVERLOADED,
+        CallError::NotSent(RequestError::Denied) => NOT_PERMITTED,
         CallError::NotSent(RequestError::SubjectTooLong) => VALUES_TOO_LONG,
         CallError::NotSent(_) => NOT_READY,
         // The bus takes less than it did when the body was measured.

@@ -58,7 +58,7 @@ impl Embedded {
         mut outgoing: Outgoing,
         deadline: Instant,
     ) -> Result<Incoming, RequestError> {
-        let pending = self.0.mux.open(deadline)?;
+        let pending = self.0.mux.open(deadline, None)?;
         outgoing.reply = Some(pending.reply_subject());
         if !self.0.send(outgoing)? {
             return Err(RequestError::NoResponders);
@@ -108,7 +108,7 @@ impl Embedded {
             in_flight: self.0.mux.in_flight(),
             late_replies: self.0.mux.late(),
             dropped: self.0.dropped.load(Ordering::Relaxed),
-            malformed: 0,
+            ..Counters::default()
         }
     }
 

@@ -34,7 +34,7 @@ use crate::wire::{Headers, NotStarted, Reply};
 
 /// When a busy worker may be asked again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
-/// How long the bus may take to accept a reply.
+/// How long the bus may take to accept a reply; a connection that was just lost is usually back by then.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Messages that may lie between the bus and a lane, per place of the lane: more than one, because they arrive in
 /// bursts, and past them the bus drops what nobody has seen.
@@ -350,7 +350,7 @@ impl Lane {
         if let Err(error) = self
             .shared
             .bus
-            .publish(outgoing, Instant::now() + REPLY_TIMEOUT)
+            .reply(outgoing, Instant::now() + REPLY_TIMEOUT)
             .await
         {
             tracing::error!(task = self.entry().meta().name, %error, "a reply was lost");

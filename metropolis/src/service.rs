@@ -122,9 +122,8 @@ impl Presence {
         Ok(presence)
     }
 
-    /// Says that this worker serves; to be said again after a reconnect, once the bus tells of one.
-    ///
-    /// An announcement that is lost is found by polling.
+    /// Says that this worker serves. An announcement that is lost is repaired by polling.
+    // TODO: say it again after a reconnect, when the bus tells of one.
     pub(crate) async fn announce(&self) {
         for part in &self.service.parts {
             let news = part.news(ANNOUNCE, part.info.clone());

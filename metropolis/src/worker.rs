@@ -192,9 +192,6 @@ impl Worker {
             aborted,
         });
         let provisions = Arc::new(self.provisions);
-        let dispatches = served
-            .into_iter()
-            .filter_map(|entry| Dispatch::new(entry, Arc::clone(&provisions)));
         let mut running = RunningWorker {
             service: identity.name.clone(),
             presence: None,
@@ -205,8 +202,10 @@ impl Worker {
             stop_timeout: self.stop_timeout,
             shared,
         };
-        for (dispatch, offer) in dispatches.zip(&offers) {
-            running.add(dispatch, Arc::clone(offer.counts())).await?;
+        for (entry, offer) in served.into_iter().zip(&offers) {
+            if let Some(dispatch) = Dispatch::new(entry, Arc::clone(&provisions)) {
+                running.add(dispatch, Arc::clone(offer.counts())).await?;
+            }
         }
         running.appear(&identity, offers).await?;
         running.say_hello();

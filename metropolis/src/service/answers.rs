@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Small strings that describe a service or an endpoint.
@@ -130,11 +131,17 @@ impl Info {
         }
     }
 
-    /// Reads what somebody answered or announced; `None` when it is no answer to `INFO`.
-    #[must_use]
-    pub fn read(payload: &[u8]) -> Option<Self> {
-        let info: Self = serde_json::from_slice(payload).ok()?;
-        (info.kind == INFO).then_some(info)
+    /// Reads what somebody answered or announced.
+    ///
+    /// # Errors
+    /// When it is no answer to `INFO`.
+    pub fn read(payload: &[u8]) -> serde_json::Result<Self> {
+        let info: Self = serde_json::from_slice(payload)?;
+        if info.kind != INFO {
+            let other = format!("its type is {:?}, not {INFO:?}", info.kind);
+            return Err(serde_json::Error::custom(other));
+        }
+        Ok(info)
     }
 }
 

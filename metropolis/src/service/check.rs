@@ -103,7 +103,7 @@ async fn in_service(bus: &Bus) -> Vec<Info> {
     match gather(bus, question, PATIENCE).await {
         Ok(answers) => answers
             .iter()
-            .filter_map(|answer| Info::read(&answer.payload))
+            .filter_map(|answer| Info::read(&answer.payload).ok())
             .collect(),
         Err(error) => {
             tracing::warn!(%error, "what is in service was not asked; contracts are not compared");

@@ -14,17 +14,16 @@ use crate::schema::resolve;
 
 mod alternatives;
 mod limits;
+mod work;
 
 use alternatives::alternatives;
+use work::Work;
 
 /// Differences of one contract that are reported; more would not be read.
 pub const DIFFERENCES_MAX: usize = 32;
 
 /// Levels of a schema that are compared.
 const DEPTH_MAX: usize = 32;
-
-/// Pairs of schemas that are compared: unions of unions could take for ever.
-const STEPS_MAX: usize = 50_000;
 
 /// One way in which callers of the contract in service would break.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +58,8 @@ impl fmt::Display for Difference {
 
 /// Compares a contract with the one in service: breaking is an input that gains a required property or narrows a type,
 /// and an output that loses a property or widens a type.
+///
+/// A comparison that would take too long, which only schemas made for that do, ends with what was found by then.
 #[must_use]
 pub fn breaking(in_service: &Contract, new: &Contract) -> Vec<Difference> {
     let mut differences = half(Side::Input, in_service.input.as_ref(), new.input.as_ref());
@@ -95,7 +96,7 @@ struct Comparison<'d> {
     narrow: &'d Value,
     /// The pairs on the way here: a pair that is met again inside itself brings nothing new.
     under_way: Vec<(Value, Value)>,
-    steps: usize,
+    work: Work,
 }
 
 impl<'d> Comparison<'d> {
@@ -109,7 +110,7 @@ impl<'d> Comparison<'d> {
             wide,
             narrow,
             under_way: Vec::new(),
-            steps: 0,
+            work: Work::new(),
         }
     }
 
@@ -119,16 +120,15 @@ impl<'d> Comparison<'d> {
     }
 
     fn schemas(&mut self, wide: &Value, narrow: &Value, pointer: &str) -> Vec<Difference> {
-        self.steps += 1;
         let met = |(w, n): &(Value, Value)| w == wide && n == narrow;
-        if self.steps > STEPS_MAX
-            || self.under_way.len() > DEPTH_MAX
+        if self.under_way.len() > DEPTH_MAX
+            || !self.work.copy([wide, narrow])
             || self.under_way.iter().any(met)
         {
             return Vec::new();
         }
-        let choices = alternatives(self.wide, wide);
-        let cases = alternatives(self.narrow, narrow);
+        let choices = alternatives(self.wide, wide, &mut self.work);
+        let cases = alternatives(self.narrow, narrow, &mut self.work);
         self.under_way.push((wide.clone(), narrow.clone()));
         let mut differences: Vec<Difference> = cases
             .iter()
@@ -171,6 +171,9 @@ impl<'d> Comparison<'d> {
         narrow: &Map<String, Value>,
         pointer: &str,
     ) -> Vec<Difference> {
+        if !self.work.steps(cost(wide, narrow)) {
+            return Vec::new();
+        }
         let mut differences = self.values(wide, narrow, pointer);
         for what in limits::tighter(self.side, wide, narrow) {
             differences.push(self.difference(pointer, what));
@@ -322,6 +325,13 @@ impl<'d> Comparison<'d> {
             what: what.into(),
         }
     }
+}
+
+/// What comparing the names and the listed values of two schemas costs, each of one with each of the other.
+fn cost(wide: &Map<String, Value>, narrow: &Map<String, Value>) -> usize {
+    let product = |count: fn(&Map<String, Value>) -> usize| count(wide) * count(narrow);
+    let names = |schema: &Map<String, Value>| properties(schema).count() + required(schema).count();
+    1 + product(names) + product(|schema| listed(schema).map_or(0, <[Value]>::len))
 }
 
 /// A type that contains itself shows the same difference at every level; the outermost tells enough.

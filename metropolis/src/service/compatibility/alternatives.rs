@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::resolve;
+use super::work::Work;
 
 /// Alternatives of one schema that are looked at.
 const ALTERNATIVES_MAX: usize = 256;
@@ -11,37 +12,48 @@ const ALTERNATIVES_MAX: usize = 256;
 const NESTED_MAX: usize = 16;
 
 /// Schemas with one type at most, no reference and no union; together they say what `schema` says.
-pub(super) fn alternatives(document: &Value, schema: &Value) -> Vec<Map<String, Value>> {
-    let mut found = Vec::new();
-    expand(document, &Map::new(), schema, NESTED_MAX, &mut found);
-    found
+pub(super) fn alternatives(
+    document: &Value,
+    schema: &Value,
+    work: &mut Work,
+) -> Vec<Map<String, Value>> {
+    let mut expansion = Expansion {
+        document,
+        work,
+        found: Vec::new(),
+    };
+    expansion.expand(&Map::new(), schema, NESTED_MAX);
+    expansion.found
 }
 
-/// `around` holds the keywords that stand beside the union this schema is a branch of.
-fn expand(
-    document: &Value,
-    around: &Map<String, Value>,
-    schema: &Value,
-    nested: usize,
-    found: &mut Vec<Map<String, Value>>,
-) {
-    if found.len() >= ALTERNATIVES_MAX || *schema == Value::Bool(false) {
-        return;
-    }
-    // `true` says nothing, as does whatever is no schema at all.
-    let own = schema.as_object().cloned().unwrap_or_default();
-    let mut merged = merge(around.clone(), own);
-    let branches = match nested {
-        0 => None,
-        _ => branches(document, &mut merged),
-    };
-    match branches {
-        Some(branches) => {
-            for branch in branches {
-                expand(document, &merged, &branch, nested - 1, found);
-            }
+struct Expansion<'e> {
+    document: &'e Value,
+    work: &'e mut Work,
+    found: Vec<Map<String, Value>>,
+}
+
+impl Expansion<'_> {
+    /// `around` holds the keywords that stand beside the union this schema is a branch of.
+    fn expand(&mut self, around: &Map<String, Value>, schema: &Value, nested: usize) {
+        let is_affordable = self.work.copy(around.values().chain([schema]));
+        if !is_affordable || self.found.len() >= ALTERNATIVES_MAX || *schema == Value::Bool(false) {
+            return;
         }
-        None => found.extend(by_type(merged)),
+        // `true` says nothing, as does whatever is no schema at all.
+        let own = schema.as_object().cloned().unwrap_or_default();
+        let mut merged = merge(around.clone(), own);
+        let branches = match nested {
+            0 => None,
+            _ => branches(self.document, &mut merged),
+        };
+        match branches {
+            Some(branches) => {
+                for branch in branches {
+                    self.expand(&merged, &branch, nested - 1);
+                }
+            }
+            None => self.found.extend(by_type(merged)),
+        }
     }
 }
 

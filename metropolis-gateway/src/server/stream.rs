@@ -3,7 +3,8 @@
 //! A request with both `Transfer-Encoding` and `Content-Length`, or with two of the latter, is how requests are smuggled,
 //! and has to be refused (RFC 9112 §6.1, §6.3). hyper 1.12 goes by the coding or by the first of equal lengths and takes
 //! the other lengths out of the headers; that is safe, but whoever gets the request cannot see them any more. So the
-//! bytes are kept until the request has been looked at. Of requests that a client pipelines, only the first one's head is found; the others are left to hyper.
+//! bytes are kept until the request has been looked at. Of requests that a client pipelines, only the first one's head
+//! is found; the others are left to hyper.
 
 use std::io;
 use std::pin::Pin;

@@ -18,7 +18,8 @@
 //! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
 //! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
-//! head of more than 64 KiB or 100 headers (431), and a head that does not arrive in time, whose connection is closed.
+//! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
+//! 30 seconds, whose connection is closed, as an idle one is.
 #![forbid(unsafe_code)]
 
 use std::future::Future;

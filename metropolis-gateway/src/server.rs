@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,11 @@ const DISCARD_FOR: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// How long an idle connection is looked at once more before it is closed.
-const LAST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// The same for a connection that has not brought a request yet: whoever has just connected is about to send one, and
+/// nothing has told it that this gateway stops.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a lingering gateway looks whether everybody has left.
 const LINGER_STEP: Duration = Duration::from_millis(10);
@@ -206,7 +211,11 @@ async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch
     // An answer goes out as one write; waiting for more would only delay it.
     let _ = stream.set_nodelay(true);
     let (stream, kept) = Stream::new(stream);
-    let service = service_fn(|request| exchange(site, side, &kept, request));
+    let is_known = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        is_known.store(true, Ordering::Relaxed);
+        exchange(site, side, &kept, request)
+    });
     let connection = http1().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
@@ -217,12 +226,19 @@ async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = sleep(LAST_LOOK) => connection.as_mut().graceful_shutdown(),
+        () = sleep(look(&is_known)) => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         biased;
         _ = connection.as_mut() => {}
         () = reached(&mut phase, Phase::CutOff) => {}
+    }
+}
+
+fn look(is_known: &AtomicBool) -> Duration {
+    match is_known.load(Ordering::Relaxed) {
+        true => LAST_LOOK,
+        false => FIRST_LOOK,
     }
 }
 
@@ -242,7 +258,7 @@ async fn exchange(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (mut head, mut body) = request.into_parts();
-    restore_length(&mut head, kept);
+    restore_lengths(&mut head, kept);
     let mut response = match lacks_host(&head) {
         true => Refusal::Bad("there is no Host").into_response(None),
         false => site.respond(side, &head, &mut body).await,
@@ -257,14 +273,17 @@ async fn exchange(
     Ok(response.map(Full::new))
 }
 
-/// Puts back the `Content-Length` that hyper takes out of a request which has a `Transfer-Encoding` too, for the site to
-/// refuse. Such a connection is closed by hyper.
-fn restore_length(head: &mut Parts, kept: &Head) {
-    if !head.headers.contains_key(TRANSFER_ENCODING) {
+/// Puts back each `Content-Length` that hyper takes out of a request, for the site to refuse: all of them where there is a
+/// `Transfer-Encoding` too, and those that repeat the first.
+fn restore_lengths(head: &mut Parts, kept: &Head) {
+    if !head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key(CONTENT_LENGTH) {
         kept.skip();
-    } else if kept.had_length() {
-        head.headers
-            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        return;
+    }
+    let left = head.headers.get_all(CONTENT_LENGTH).iter().count();
+    for _ in left..kept.lengths() {
+        let length = HeaderValue::from_static("0");
+        head.headers.append(CONTENT_LENGTH, length);
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use metropolis::bus::RequestError;
 use metropolis::input::InputError;
@@ -83,6 +83,11 @@ const BAD_INPUT: Row = row(
     400,
     metropolis::fault::BAD_INPUT,
     "the input is not what the task takes",
+);
+const NOT_ACCEPTABLE: Row = row(
+    406,
+    "not_acceptable",
+    "the answer would be application/json, which the Accept header rules out",
 );
 const BODY_TIMEOUT: Row = row(408, "body_timeout", "the body did not arrive in time");
 const BODY_TOO_LARGE: Row = row(413, "body_too_large", "the body is too large");
@@ -165,6 +170,7 @@ const REPLY_TOO_LARGE: Row = row(
 pub(crate) const OF_EVERY_ROUTE: &[Row] = &[
     BAD_REQUEST,
     BAD_INPUT,
+    NOT_ACCEPTABLE,
     URI_TOO_LONG,
     VALUES_TOO_LONG,
     HEADERS_TOO_LARGE,
@@ -193,6 +199,8 @@ pub(crate) enum Refusal {
     Path(PathError),
     /// The request is wrong in a way this sentence says.
     Bad(&'static str),
+    /// It is not certain where the request ends, so its connection cannot go on.
+    Framing(&'static str),
     Input(InputError),
     UriTooLong {
         max: usize,
@@ -208,6 +216,7 @@ pub(crate) enum Refusal {
         max: usize,
     },
     BodyTimeout,
+    NotAcceptable,
     /// `header` tells the client with `types` what would be taken.
     MediaType {
         header: HeaderName,
@@ -223,13 +232,14 @@ impl Refusal {
         match self {
             Self::NotFound => NOT_FOUND,
             Self::Method => METHOD,
-            Self::Path(_) | Self::Bad(_) => BAD_REQUEST,
+            Self::Path(_) | Self::Bad(_) | Self::Framing(_) => BAD_REQUEST,
             Self::Input(_) => BAD_INPUT,
             Self::UriTooLong { .. } => URI_TOO_LONG,
             Self::ValuesTooLong { .. } => VALUES_TOO_LONG,
             Self::HeadersTooLarge { .. } => HEADERS_TOO_LARGE,
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::BodyTimeout => BODY_TIMEOUT,
+            Self::NotAcceptable => NOT_ACCEPTABLE,
             Self::MediaType { .. } => MEDIA_TYPE,
             Self::NotReady => NOT_READY,
             Self::BadAnswer(_) => BAD_ANSWER,
@@ -241,7 +251,7 @@ impl Refusal {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Path(error) => Some(error.to_string()),
-            Self::Bad(what) => Some((*what).to_owned()),
+            Self::Bad(what) | Self::Framing(what) => Some((*what).to_owned()),
             Self::UriTooLong { max } => Some(format!("path and query have more than {max} bytes")),
             Self::ValuesTooLong { max } => Some(format!(
                 "the values in the path make an address of more than {max} bytes"
@@ -274,6 +284,9 @@ impl Refusal {
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after() {
             headers.insert(RETRY_AFTER, whole_seconds(after));
+        }
+        if matches!(self, Self::Framing(_) | Self::BodyTimeout) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Self::MediaType { header, types } = self {
             headers.insert(header, HeaderValue::from_static(types));

@@ -166,6 +166,21 @@ async fn two_ways_to_say_how_long_a_body_is_are_refused_and_closed() {
 }
 
 #[tokio::test]
+async fn no_transfer_coding_but_chunked_is_taken() {
+    let (gateway, _) = start().await;
+    for codings in [
+        "gzip, chunked",
+        "identity, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
+    ] {
+        let text = format!(
+            "POST /text/length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {codings}\r\n\r\n0\r\n\r\n"
+        );
+        refused(gateway.address(), &text, 400).await;
+    }
+}
+
+#[tokio::test]
 async fn a_request_names_one_host() {
     let (gateway, _) = start().await;
     refused(gateway.address(), "GET /now HTTP/1.1\r\n\r\n", 400).await;

@@ -302,6 +302,17 @@ impl Bus {
         }
     }
 
+    /// Makes a subject for answers to this process, which nobody can guess and nobody uses yet.
+    ///
+    /// Subscribed plainly it collects the answers of many; [`Bus::request`] needs none.
+    #[must_use]
+    pub fn inbox(&self) -> Subject {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.inbox(),
+            Variant::Nats(nats) => nats.inbox(),
+        }
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -338,6 +349,15 @@ impl Subscription {
         match &mut self.0 {
             Source::Embedded(subscription) => subscription.next().await,
             Source::Nats(subscription) => subscription.next().await,
+        }
+    }
+
+    /// Waits for the next answer on an [inbox](Bus::inbox); `None` also when the server says that nobody was there to
+    /// answer, which [`next`](Self::next) passes over.
+    pub async fn next_answer(&mut self) -> Option<Incoming> {
+        match &mut self.0 {
+            Source::Embedded(subscription) => subscription.next().await,
+            Source::Nats(subscription) => subscription.next_answer().await,
         }
     }
 

@@ -68,7 +68,7 @@ impl Tally {
     }
 
     /// Both tallies as one.
-    pub fn add(mut self, other: Self) -> Self {
+    pub fn and(mut self, other: Self) -> Self {
         self.ok += other.ok;
         for (status, count) in other.by_status {
             *self.by_status.entry(status).or_default() += count;
@@ -103,7 +103,7 @@ pub async fn during<S, C>(
     );
     (
         result,
-        tallies.into_iter().fold(Tally::default(), Tally::add),
+        tallies.into_iter().fold(Tally::default(), Tally::and),
     )
 }
 

@@ -1,9 +1,10 @@
 //! A connection's stream that keeps the head of the request being read.
 //!
-//! A request with both `Transfer-Encoding` and `Content-Length` is how requests are smuggled, and has to be refused
-//! (RFC 9112 §6.1). hyper 1.12 goes by the first, takes the second out of the headers and closes afterwards; that is
-//! safe, but whoever gets the request cannot see it any more. So the bytes are kept until the request has been looked
-//! at. Of requests that a client pipelines, only the first one's head is found; the others are left to hyper.
+//! A request with both `Transfer-Encoding` and `Content-Length`, or with two of the latter, is how requests are smuggled,
+//! and has to be refused (RFC 9112 §6.1, §6.3). hyper 1.12 goes by the coding or by the first of equal lengths and takes
+//! the other lengths out of the headers; that is safe, but whoever gets the request cannot see them any more. So the
+//! bytes are kept until the request has been looked at. Of requests that a client pipelines, only the first one's head
+//! is found; the others are left to hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -27,11 +28,11 @@ struct Kept {
 }
 
 impl Head {
-    /// Whether the request that was read had a `Content-Length`. Asked once for each request.
-    pub(super) fn had_length(&self) -> bool {
+    /// How many times the request that was read had a `Content-Length`. Asked once for each request.
+    pub(super) fn lengths(&self) -> usize {
         let mut kept = self.kept();
         kept.is_done = true;
-        lines(&kept.bytes).any(is_length)
+        lines(&kept.bytes).filter(|line| is_length(line)).count()
     }
 
     /// The request has none, or nobody wants to know.
@@ -143,25 +144,29 @@ impl AsyncWrite for Stream {
 mod tests {
     use super::*;
 
-    fn check(read: &str, expected: bool) {
+    fn check(read: &str, expected: usize) {
         let head = Head::default();
         head.keep(read.as_bytes());
-        assert_eq!(head.had_length(), expected, "{read:?}");
+        assert_eq!(head.lengths(), expected, "{read:?}");
     }
 
     #[test]
     fn only_the_head_is_searched() {
-        check("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcd", true);
+        check("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcd", 1);
         check(
             "\r\nPOST / HTTP/1.1\r\ncontent-LENGTH:4\r\nTransfer-Encoding: chunked\r\n\r\n",
-            true,
+            1,
         );
-        check("POST / HTTP/1.1\nHost: a\nContent-Length: 4\n\n", true);
+        check("POST / HTTP/1.1\nHost: a\nContent-Length: 4\n\n", 1);
+        check(
+            "POST / HTTP/1.1\r\ncontent-length: 4\r\nContent-Length: 4\r\n\r\n",
+            2,
+        );
         check(
             "POST / HTTP/1.1\r\nX-Content-Length: 4\r\n\r\n\r\nContent-Length: 4",
-            false,
+            0,
         );
-        check("", false);
+        check("", 0);
     }
 
     #[test]
@@ -169,9 +174,9 @@ mod tests {
         let head = Head::default();
         head.skip();
         head.keep(b"content-length: 4\r\n");
-        assert!(!head.had_length());
+        assert_eq!(head.lengths(), 0);
         head.begin();
         head.keep(b"content-length: 4\r\n");
-        assert!(head.had_length());
+        assert_eq!(head.lengths(), 1);
     }
 }

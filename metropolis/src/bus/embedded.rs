@@ -15,7 +15,7 @@ use super::{
     CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
     SubscribeError, check_limits,
 };
-use crate::subject::Queue;
+use crate::subject::{Queue, Subject};
 
 mod table;
 
@@ -92,6 +92,10 @@ impl Embedded {
             messages,
             bus: Arc::clone(&self.0),
         })
+    }
+
+    pub(super) fn inbox(&self) -> Subject {
+        self.0.mux.inbox()
     }
 
     /// Nothing is under way here: what was sent has been delivered.

@@ -92,6 +92,13 @@ impl Mux {
         format!("{}*", self.prefix)
     }
 
+    /// Makes a subject beside this mux's own, which the same permission covers and [`Mux::owns`] does not.
+    pub(super) fn inbox(&self) -> Subject {
+        let role = self.prefix.split('.').next().unwrap_or_default();
+        Subject::parse(format!("{role}.{}", random::token()))
+            .expect("two plain tokens make a literal subject")
+    }
+
     /// A subject of the inbox that is no request's.
     pub(super) fn subject(&self, token: &str) -> Subject {
         Subject::parse(format!("{}{token}", self.prefix))

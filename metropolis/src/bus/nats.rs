@@ -26,7 +26,7 @@ use super::{
     Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX, SubscribeError,
     check_limits,
 };
-use crate::subject::Queue;
+use crate::subject::{Queue, Subject};
 
 mod connect;
 mod heartbeat;
@@ -150,6 +150,10 @@ impl Nats {
             return Err(SubscribeError::Denied);
         }
         Ok(subscription)
+    }
+
+    pub(super) fn inbox(&self) -> Subject {
+        self.0.mux.inbox()
     }
 
     pub(super) async fn fence(&self, deadline: Instant) -> Result<(), RequestError> {

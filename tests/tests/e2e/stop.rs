@@ -94,7 +94,7 @@ async fn load_http(address: SocketAddr) -> Tally {
     tallies
         .into_iter()
         .map(|tally| tally.unwrap())
-        .fold(Tally::default(), Tally::add)
+        .fold(Tally::default(), Tally::and)
 }
 
 async fn keep_asking(address: SocketAddr) -> Tally {

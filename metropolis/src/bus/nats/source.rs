@@ -366,6 +366,19 @@ impl Subscription {
         }
     }
 
+    /// As [`next`](Self::next), but the server's word that nobody listens is the end.
+    pub(in crate::bus) async fn next_answer(&mut self) -> Option<Incoming> {
+        loop {
+            let message = poll_fn(|context| self.source.poll_next(context)).await?;
+            if message::is_no_responders(&message) {
+                return None;
+            }
+            if let Some(incoming) = self.incoming(message) {
+                return Some(incoming);
+            }
+        }
+    }
+
     pub(in crate::bus) fn try_next(&mut self) -> Option<Incoming> {
         // Unconstrained, because a task that has used up its budget would hear that nothing is here.
         unconstrained(self.next()).now_or_never().flatten()

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -18,6 +19,14 @@ const PREFIX: &str = "METROPOLIS_";
 /// Every variable that means something, with the ones only the project's own tests read.
 const KNOWN: &[&str] = &[
     "METROPOLIS_NATS_URL",
+    "METROPOLIS_NATS_CA",
+    "METROPOLIS_NATS_CERT",
+    "METROPOLIS_NATS_KEY",
+    "METROPOLIS_NATS_USER",
+    "METROPOLIS_NATS_PASSWORD_FILE",
+    "METROPOLIS_NATS_TOKEN_FILE",
+    "METROPOLIS_NATS_NKEY_FILE",
+    "METROPOLIS_NATS_CREDS",
     "METROPOLIS_CONNECT_TIMEOUT",
     "METROPOLIS_LISTEN",
     "METROPOLIS_ADMIN_LISTEN",
@@ -34,6 +43,8 @@ const KNOWN: &[&str] = &[
 pub struct Settings {
     /// `METROPOLIS_NATS_URL`: servers, separated by commas; the embedded bus when absent.
     pub nats_url: Option<String>,
+    /// `METROPOLIS_NATS_CA` and others: how the connection to NATS is secured.
+    pub nats_security: NatsSecurity,
     /// `METROPOLIS_CONNECT_TIMEOUT`: how long to wait for a server at the start, such as `30s`; for ever when absent.
     pub connect_timeout: Option<Duration>,
     /// `METROPOLIS_LISTEN`: address and port of the gateway.
@@ -54,10 +65,36 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
+/// Whom to trust on the other side of a NATS connection, and as whom to connect.
+///
+/// Secrets are given as paths of files that hold them, so that no setting holds one; a line break at the end of a file
+/// does not count. User and password, token, nkey and `.creds` exclude one another. They may also stand in the URL, as
+/// `user:password@` or `token@`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NatsSecurity {
+    /// `METROPOLIS_NATS_CA`: certificates in PEM to trust instead of the system's. Demands TLS.
+    pub ca: Option<PathBuf>,
+    /// `METROPOLIS_NATS_CERT`: the own certificate in PEM, to show to the server. Demands TLS.
+    pub cert: Option<PathBuf>,
+    /// `METROPOLIS_NATS_KEY`: the private key of the own certificate, in PEM.
+    pub key: Option<PathBuf>,
+    /// `METROPOLIS_NATS_USER`: the user's name.
+    pub user: Option<String>,
+    /// `METROPOLIS_NATS_PASSWORD_FILE`: the user's password.
+    pub password_file: Option<PathBuf>,
+    /// `METROPOLIS_NATS_TOKEN_FILE`: a token in the place of user and password.
+    pub token_file: Option<PathBuf>,
+    /// `METROPOLIS_NATS_NKEY_FILE`: the seed of an nkey, which begins with `SU`.
+    pub nkey_file: Option<PathBuf>,
+    /// `METROPOLIS_NATS_CREDS`: a `.creds` file: a JWT and the seed that goes with it.
+    pub creds_file: Option<PathBuf>,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             nats_url: None,
+            nats_security: NatsSecurity::default(),
             connect_timeout: None,
             listen: LISTEN_DEFAULT.parse().expect("the default is an address"),
             admin_listen: None,
@@ -132,6 +169,14 @@ impl Settings {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "METROPOLIS_NATS_URL" => self.nats_url = some(value),
+            "METROPOLIS_NATS_CA" => self.nats_security.ca = path(value),
+            "METROPOLIS_NATS_CERT" => self.nats_security.cert = path(value),
+            "METROPOLIS_NATS_KEY" => self.nats_security.key = path(value),
+            "METROPOLIS_NATS_USER" => self.nats_security.user = some(value),
+            "METROPOLIS_NATS_PASSWORD_FILE" => self.nats_security.password_file = path(value),
+            "METROPOLIS_NATS_TOKEN_FILE" => self.nats_security.token_file = path(value),
+            "METROPOLIS_NATS_NKEY_FILE" => self.nats_security.nkey_file = path(value),
+            "METROPOLIS_NATS_CREDS" => self.nats_security.creds_file = path(value),
             "METROPOLIS_CONNECT_TIMEOUT" => {
                 self.connect_timeout = some(value).map(|text| duration(&text)).transpose()?
             }
@@ -153,6 +198,10 @@ impl Settings {
 
 fn some(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
+}
+
+fn path(value: &str) -> Option<PathBuf> {
+    some(value).map(PathBuf::from)
 }
 
 fn list(value: &str) -> Vec<String> {
@@ -224,6 +273,14 @@ mod tests {
     fn every_value_is_read() {
         let settings = read(&[
             ("METROPOLIS_NATS_URL", "nats://a:4222,nats://b:4222"),
+            ("METROPOLIS_NATS_CA", "/etc/nats/ca.pem"),
+            ("METROPOLIS_NATS_CERT", "/etc/nats/cert.pem"),
+            ("METROPOLIS_NATS_KEY", "/etc/nats/key.pem"),
+            ("METROPOLIS_NATS_USER", "me"),
+            ("METROPOLIS_NATS_PASSWORD_FILE", "/run/secrets/password"),
+            ("METROPOLIS_NATS_TOKEN_FILE", "/run/secrets/token"),
+            ("METROPOLIS_NATS_NKEY_FILE", "/run/secrets/seed"),
+            ("METROPOLIS_NATS_CREDS", "/run/secrets/me.creds"),
             ("METROPOLIS_CONNECT_TIMEOUT", "30s"),
             ("METROPOLIS_LISTEN", "0.0.0.0:80"),
             ("METROPOLIS_ADMIN_LISTEN", "[::1]:81"),
@@ -233,6 +290,17 @@ mod tests {
             ("METROPOLIS_ALLOW_BREAKING", "1"),
         ])
         .expect("good values");
+        let security = NatsSecurity {
+            ca: Some("/etc/nats/ca.pem".into()),
+            cert: Some("/etc/nats/cert.pem".into()),
+            key: Some("/etc/nats/key.pem".into()),
+            user: Some("me".to_owned()),
+            password_file: Some("/run/secrets/password".into()),
+            token_file: Some("/run/secrets/token".into()),
+            nkey_file: Some("/run/secrets/seed".into()),
+            creds_file: Some("/run/secrets/me.creds".into()),
+        };
+        assert_eq!(settings.nats_security, security);
         assert_eq!(settings.connect_timeout, Some(Duration::from_secs(30)));
         assert_eq!(settings.listen.port(), 80);
         assert_eq!(

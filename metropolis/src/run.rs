@@ -66,5 +66,6 @@ pub async fn connect(settings: &Settings, role: &str) -> Result<Bus, ConnectErro
 fn options(url: &str, settings: &Settings, role: &str) -> NatsOptions {
     let mut options = NatsOptions::new(url, role);
     options.connect_timeout = settings.connect_timeout;
+    options.security = settings.nats_security.clone();
     options
 }

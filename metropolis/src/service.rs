@@ -30,6 +30,7 @@ mod part;
 pub use answers::{Endpoint, EndpointStats, Identity, Info, Metadata, Ping, Stats};
 pub(crate) use check::compare_with_service;
 pub use check::{Breaking, BrokenTask};
+pub(crate) use contracts::QUEUE as CONTRACT_QUEUE;
 pub use contracts::{FetchError, PART_MAX, PARTS_MAX, fetch_contract};
 pub(crate) use counts::Counts;
 pub use gather::{ANSWER_BYTES_MAX, ANSWERS_MAX, GatherError, gather};
@@ -69,6 +70,11 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for the notice of leaving to be sent.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many ADR-32 services a worker with these offers is, where the bus takes an `INFO` of full size.
+pub(crate) fn parts(identity: &Identity, offers: Vec<Offer>) -> usize {
+    Part::split(identity, offers, INFO_MAX).len()
+}
 
 /// A worker as discovery sees it.
 #[derive(Debug)]

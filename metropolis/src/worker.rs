@@ -16,6 +16,7 @@ use crate::catalog::{Catalog, Entry, Problem, Problems};
 use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
 use crate::dispatch::Dispatch;
+use crate::permissions::Permissions;
 use crate::replies::ReplyRule;
 use crate::service::{self, Breaking, Counts, Identity, Offer, Presence};
 use crate::spec::TaskSpec;
@@ -210,6 +211,16 @@ impl Worker {
         running.appear(&identity, offers).await?;
         running.say_hello();
         Ok(running)
+    }
+
+    /// What this worker must be allowed on its NATS server.
+    ///
+    /// # Errors
+    /// With every conflict between the tasks.
+    pub fn permissions(&self) -> Result<Permissions, Problems> {
+        let catalog = self.catalog()?;
+        let served: Vec<Entry> = catalog.served().cloned().collect();
+        Permissions::of(&catalog, &self.identity(&served)?.name)
     }
 
     fn catalog(&self) -> Result<Catalog, Problems> {

@@ -155,11 +155,25 @@ impl Mux {
 
     /// Fails all who wait for an answer from a subject the server does not let us publish to.
     pub(super) fn deny(&self, subject: &str) {
+        if subject.starts_with(&self.prefix) {
+            return self.fail(subject, RequestError::Denied);
+        }
+        self.fail_where(RequestError::Denied, |slot| {
+            slot.to.as_ref().is_some_and(|to| to.as_str() == subject)
+        });
+    }
+
+    /// Fails all who wait, because the server does not let us subscribe to their answers.
+    pub(super) fn deny_all(&self) {
+        self.fail_where(RequestError::Denied, |_| true);
+    }
+
+    fn fail_where(&self, why: RequestError, concerns: impl Fn(&Slot) -> bool) {
         let mut slots = self.lock();
         let mut wakers = Vec::new();
         for (_, slot) in &mut slots.slab {
-            if slot.to.as_ref().is_some_and(|to| to.as_str() == subject) {
-                wakers.extend(slot.end(Err(RequestError::Denied)).flatten());
+            if concerns(slot) {
+                wakers.extend(slot.end(Err(why.clone())).flatten());
             }
         }
         drop(slots);

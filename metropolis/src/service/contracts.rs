@@ -39,7 +39,7 @@ const OVERHEAD: usize = 1024;
 const PART_MIN: usize = 512;
 
 /// The workers that share the requests for contracts.
-const QUEUE: &str = "metropolis";
+pub(crate) const QUEUE: &str = "metropolis";
 
 /// Why a contract was not fetched.
 #[derive(Debug, thiserror::Error)]

@@ -15,3 +15,4 @@ mod parties;
 mod requests;
 mod responders;
 mod routing;
+mod security;

@@ -1,10 +1,12 @@
 //! The first connection. What cannot get better by waiting is an error; a server that is not there yet is waited for.
 
+use std::error::Error;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, rustls};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -198,10 +200,28 @@ fn client_options(options: &NatsOptions, target: &Target) -> ConnectOptions {
                 pause(attempt)
             }
         });
-    match target.credentials.clone() {
+    authenticated(secured(client, target), target.credentials.clone())
+}
+
+fn secured(mut client: ConnectOptions, target: &Target) -> ConnectOptions {
+    if let Some(ca) = target.tls.ca.clone() {
+        client = client.add_root_certificates(ca);
+    }
+    if let Some((cert, key)) = target.tls.own.clone() {
+        client = client.add_client_certificate(cert, key);
+    }
+    client.require_tls(target.demands_tls())
+}
+
+fn authenticated(client: ConnectOptions, credentials: Credentials) -> ConnectOptions {
+    match credentials {
         Credentials::None => client,
         Credentials::Token(token) => client.token(token),
         Credentials::User { name, password } => client.user_and_password(name, password),
+        Credentials::Nkey(seed) => client.nkey(seed),
+        Credentials::Creds(text) => client
+            .credentials(&text)
+            .expect("the text was taken for credentials before"),
     }
 }
 
@@ -212,8 +232,29 @@ fn failed(error: &async_nats::ConnectError, target: &Target) -> Failed {
                 servers: target.servers(),
             })
         }
-        _ => Failed::Yet(error.to_string()),
+        _ => match distrust(error) {
+            Some(reason) => Failed::ForGood(ConnectError::Untrusted {
+                servers: target.servers(),
+                reason,
+            }),
+            None => Failed::Yet(error.to_string()),
+        },
     }
+}
+
+/// What TLS says, when it is TLS that failed. A dropped connection is an error of another kind.
+fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Some(tls.to_string());
+        }
+        next = error.source();
+    }
+    None
 }
 
 fn check_version(client: &Client, target: &Target) -> Result<(), Failed> {

@@ -1,11 +1,16 @@
 //! Where to connect and as whom, checked before anything is sent. Credentials never leave this file but to the client.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
+
+use crate::config::NatsSecurity;
+
+mod security;
 
 /// Where and as whom to connect.
 #[derive(Clone)]
@@ -18,6 +23,8 @@ pub struct NatsOptions {
     pub role: String,
     /// How long to look for a server; without it, for ever.
     pub connect_timeout: Option<Duration>,
+    /// Certificates and credentials; none but the URL's otherwise.
+    pub security: NatsSecurity,
 }
 
 impl NatsOptions {
@@ -30,10 +37,11 @@ impl NatsOptions {
             name: format!("metropolis/{role}"),
             role,
             connect_timeout: None,
+            security: NatsSecurity::default(),
         }
     }
 
-    /// Checks URLs and role.
+    /// Checks URLs and role, and reads what the files hold.
     pub(super) fn target(&self) -> Result<Target, ConnectError> {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if self.role.is_empty() || self.role.len() > ROLE_MAX || !self.role.bytes().all(good) {
@@ -43,7 +51,8 @@ impl NatsOptions {
         }
         let mut target = Target {
             servers: Vec::new(),
-            credentials: Credentials::None,
+            credentials: security::credentials(&self.security)?,
+            tls: security::tls(&self.security)?,
         };
         for url in &self.urls {
             target.add(url)?;
@@ -65,6 +74,7 @@ impl fmt::Debug for NatsOptions {
             name,
             role,
             connect_timeout,
+            security,
         } = self;
         let urls: Vec<String> = urls.iter().map(|url| without_userinfo(url)).collect();
         f.debug_struct("NatsOptions")
@@ -72,6 +82,7 @@ impl fmt::Debug for NatsOptions {
             .field("name", name)
             .field("role", role)
             .field("connect_timeout", connect_timeout)
+            .field("security", security)
             .finish()
     }
 }
@@ -96,6 +107,25 @@ pub enum ConnectError {
     Role {
         /// The role as given.
         role: String,
+    },
+    /// A file with a certificate or a secret cannot be used.
+    #[error("the file {path} {problem}")]
+    File {
+        /// Where it is.
+        path: String,
+        /// What is wrong with it; never what it holds.
+        problem: String,
+    },
+    /// Settings that secure the connection contradict one another.
+    #[error("{0}")]
+    Security(&'static str),
+    /// One side does not trust the other's certificate, or has none.
+    #[error("no trusted connection to the NATS server at {servers}: {reason}")]
+    Untrusted {
+        /// The servers' addresses.
+        servers: String,
+        /// What TLS says.
+        reason: String,
     },
     /// The server does not know these credentials.
     #[error("the NATS server at {servers} refused the credentials")]
@@ -131,10 +161,11 @@ pub enum ConnectError {
     },
 }
 
-/// Checked addresses, and the credentials that were taken out of them.
+/// Checked addresses, and the credentials that were taken out of them or out of files.
 pub(super) struct Target {
     pub(super) servers: Vec<ServerAddr>,
     pub(super) credentials: Credentials,
+    pub(super) tls: Tls,
 }
 
 /// Whom to connect as.
@@ -142,7 +173,22 @@ pub(super) struct Target {
 pub(super) enum Credentials {
     None,
     Token(String),
-    User { name: String, password: String },
+    User {
+        name: String,
+        password: String,
+    },
+    /// The seed of an nkey.
+    Nkey(String),
+    /// What a `.creds` file holds.
+    Creds(String),
+}
+
+/// Certificates to trust and to show; their files were looked into.
+#[derive(Clone, Default)]
+pub(super) struct Tls {
+    pub(super) ca: Option<PathBuf>,
+    /// The certificate and its key.
+    pub(super) own: Option<(PathBuf, PathBuf)>,
 }
 
 impl Target {
@@ -150,6 +196,13 @@ impl Target {
     pub(super) fn servers(&self) -> String {
         let servers: Vec<&str> = self.servers.iter().map(ServerAddr::as_url_str).collect();
         servers.join(", ")
+    }
+
+    /// Whether an unencrypted connection is none: certificates are named, or a URL begins with `tls://`. Servers that
+    /// are heard of later are told without a scheme.
+    pub(super) fn demands_tls(&self) -> bool {
+        let is_tls = |server: &ServerAddr| server.scheme() == "tls";
+        self.tls.ca.is_some() || self.tls.own.is_some() || self.servers.iter().any(is_tls)
     }
 
     fn add(&mut self, url: &str) -> Result<(), ConnectError> {
@@ -172,7 +225,7 @@ impl Target {
             && credentials != self.credentials
         {
             return Err(wrong(
-                "has other credentials than the one before it; all servers are given the same",
+                "has other credentials than what was given before it; all servers are given the same",
             ));
         }
         if credentials != Credentials::None {

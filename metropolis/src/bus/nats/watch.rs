@@ -115,6 +115,9 @@ impl Connection {
         tracing::error!(error, "the NATS server reports an error");
         match refusal(error) {
             Some(Refusal::Publish(subject)) => self.mux.deny(subject),
+            Some(Refusal::Subscribe(filter, None)) if filter == self.mux.filter() => {
+                self.mux.deny_all();
+            }
             Some(Refusal::Subscribe(filter, queue)) => self
                 .sources()
                 .iter()

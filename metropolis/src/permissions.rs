@@ -1,0 +1,136 @@
+//! Permissions: the least a worker needs of a NATS server, from the same metadata as everything else.
+//!
+//! Whoever may publish to a subject somebody subscribes to can disconnect them, so permissions guard more than secrets.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::catalog::{Catalog, Entry, Problems};
+use crate::service::{self, ANNOUNCE, CONTRACT, INFO, LEAVE, Offer, PING, STATS};
+
+/// How much longer than the longest task a reply may take.
+const RESPONSE_MARGIN: Duration = Duration::from_secs(5);
+
+/// What a worker must be allowed on its NATS server. `Display` writes it as a block of a user in the server's
+/// configuration:
+///
+/// ```text
+/// authorization { users: [ { user: billing, password: $PASSWORD
+///   permissions: { … }
+/// } ] }
+/// ```
+///
+/// Requests choose where their replies go, so replies are allowed as responses and not by subject; a worker itself
+/// answers to inboxes alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions {
+    /// What it subscribes to; the queue group follows the subject where there must be one.
+    pub subscribe: Vec<String>,
+    /// What it publishes to, replies apart.
+    pub publish: Vec<String>,
+    /// How many replies one request may get: one, and one more for each further ADR-32 service of a large worker.
+    pub responses_max: usize,
+    /// How long after its request a reply may come.
+    pub responses_expire: Duration,
+}
+
+/// What a worker that serves every linked task must be allowed on its NATS server. Needs no bus.
+///
+/// The service is named after the package that holds the tasks; [`Worker::permissions`](crate::Worker::permissions)
+/// knows another name. Declared tasks are taken to be called; a task that calls one served by its own process needs
+/// that subject added.
+///
+/// # Errors
+/// With every conflict between the tasks.
+pub fn permissions() -> Result<Permissions, Problems> {
+    let catalog = Catalog::linked()?;
+    let package = catalog
+        .served()
+        .next()
+        .map_or("", |entry| entry.meta().origin.package);
+    Permissions::of(&catalog, package)
+}
+
+impl Permissions {
+    /// The permissions for a service of this name that serves the tasks of a catalog.
+    ///
+    /// # Errors
+    /// When the name is none that a service can have.
+    pub fn of(catalog: &Catalog, service: &str) -> Result<Self, Problems> {
+        let served: Vec<&Entry> = catalog.served().collect();
+        let offers: Vec<Offer> = served.iter().map(|entry| Offer::of(entry)).collect();
+        let identity =
+            service::identity(service, "", "0.0.0").map_err(|why| Problems(vec![why]))?;
+        let timeouts = served.iter().map(|entry| entry.meta().timeout);
+        Ok(Self {
+            subscribe: subscribed(&served, service),
+            publish: published(catalog, service),
+            responses_max: service::parts(&identity, offers),
+            responses_expire: timeouts.max().unwrap_or_default() + RESPONSE_MARGIN,
+        })
+    }
+}
+
+fn subscribed(served: &[&Entry], service: &str) -> Vec<String> {
+    let tasks = served
+        .iter()
+        .map(|entry| format!("{} {}", entry.pattern.filter(), entry.queue.as_str()));
+    let questions = [PING, INFO, STATS].into_iter().flat_map(|verb| {
+        [
+            verb.to_owned(),
+            format!("{verb}.{service}"),
+            format!("{verb}.{service}.*"),
+        ]
+    });
+    let contracts = format!("{CONTRACT}.* {}", service::CONTRACT_QUEUE);
+    tasks
+        .chain(questions)
+        .chain([contracts, INBOX.to_owned()])
+        .collect()
+}
+
+fn published(catalog: &Catalog, service: &str) -> Vec<String> {
+    let own = [
+        format!("{ANNOUNCE}.{service}.*"),
+        format!("{LEAVE}.{service}.*"),
+        // Before it serves, a worker compares its contracts with those in service.
+        INFO.to_owned(),
+        format!("{CONTRACT}.*"),
+        INBOX.to_owned(),
+    ];
+    let called = catalog
+        .entries()
+        .iter()
+        .filter(|entry| !entry.spec.is_served())
+        .map(|entry| entry.pattern.filter());
+    own.into_iter().chain(called).collect()
+}
+
+/// Where a worker hears answers, and itself.
+const INBOX: &str = "_INBOX_worker.>";
+
+impl fmt::Display for Permissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "permissions: {{")?;
+        list(f, "subscribe", &self.subscribe)?;
+        list(f, "publish", &self.publish)?;
+        let (max, seconds) = (
+            self.responses_max,
+            self.responses_expire.as_secs_f64().ceil(),
+        );
+        writeln!(
+            f,
+            "  allow_responses: {{ max: {max}, expires: \"{seconds}s\" }}"
+        )?;
+        f.write_str("}")
+    }
+}
+
+/// Subjects and queues are plain tokens and wildcards, so quotes around them are enough.
+fn list(f: &mut fmt::Formatter<'_>, name: &str, subjects: &[String]) -> fmt::Result {
+    writeln!(f, "  {name}: {{ allow: [")?;
+    for subject in subjects {
+        writeln!(f, "    \"{subject}\"")?;
+    }
+    writeln!(f, "  ] }}")
+}

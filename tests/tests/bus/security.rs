@@ -1,0 +1,395 @@
+//! Every way to secure the connection, against servers that demand it, and against ones that refuse.
+//!
+//! Everything each case logs, at the lowest level, every error and every `Debug` is searched for its secrets.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use metropolis::bus::{Bus, ConnectError, NatsOptions};
+use metropolis::config::NatsSecurity;
+use metropolis_tests::{NatsServer, eventually, within};
+use nkeys::KeyPair;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, SanType};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tracing::subscriber::DefaultGuard;
+
+use crate::parties::{PATIENCE, soon};
+
+/// A case: files, a log, and the words that must appear in neither log nor errors.
+struct Case {
+    dir: TempDir,
+    log: Log,
+    secrets: Vec<String>,
+    // Everything runs on the thread of the test, so its log is the case's alone.
+    _guard: DefaultGuard,
+}
+
+/// What a log begins with; one without it shows nothing because it holds nothing.
+const FIRST_WORDS: &str = "the log of this case";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Case {
+    fn new() -> Self {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        tracing::info!("{FIRST_WORDS}");
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            log,
+            secrets: Vec::new(),
+            _guard: guard,
+        }
+    }
+
+    /// Writes a file whose text is a secret.
+    fn secret(&mut self, name: &str, text: &str) -> PathBuf {
+        self.secrets.push(text.trim().to_owned());
+        self.file(name, &format!("{text}\n"))
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Connects, and comes back after the server was gone for a moment.
+    async fn is_let_in(&self, server: &mut NatsServer, security: &NatsSecurity) {
+        let options = options(server, security);
+        let shown = format!("{options:?}");
+        let bus = within(PATIENCE, Bus::connect(options)).await.unwrap();
+        bus.fence(soon()).await.unwrap();
+        server.restart_on_same_port().await;
+        eventually(PATIENCE, async || {
+            bus.counters().reconnects == 1 && bus.fence(soon()).await.is_ok()
+        })
+        .await;
+        self.hides(&format!("{shown}{bus:?}"));
+    }
+
+    async fn is_kept_out(&self, server: &NatsServer, security: &NatsSecurity) -> ConnectError {
+        let mut options = options(server, security);
+        options.connect_timeout = Some(Duration::from_secs(5));
+        let error = within(PATIENCE, Bus::connect(options)).await.unwrap_err();
+        self.hides(&format!("{error}{error:?}"));
+        error
+    }
+
+    /// Neither this text nor anything logged so far holds a secret.
+    fn hides(&self, shown: &str) {
+        let logged = String::from_utf8_lossy(&self.log.0.lock().unwrap()).into_owned();
+        assert!(logged.contains(FIRST_WORDS), "nothing was logged");
+        for secret in &self.secrets {
+            for text in [shown, &logged] {
+                if let Some((before, _)) = text.split_once(secret.as_str()) {
+                    let start = before.len().saturating_sub(300);
+                    panic!("a secret is shown after: {}", &before[start..]);
+                }
+            }
+        }
+    }
+}
+
+fn options(server: &NatsServer, security: &NatsSecurity) -> NatsOptions {
+    NatsOptions {
+        security: security.clone(),
+        ..NatsOptions::new(server.url(), "test")
+    }
+}
+
+#[tokio::test]
+async fn a_user_with_a_password_from_a_file() {
+    let mut case = Case::new();
+    let config = "authorization { user: me, password: \"open sesame\" }";
+    let mut server = NatsServer::start_with(config).await;
+    let mut security = NatsSecurity {
+        user: Some("me".to_owned()),
+        password_file: Some(case.secret("right", "open sesame")),
+        ..NatsSecurity::default()
+    };
+    case.is_let_in(&mut server, &security).await;
+    security.password_file = Some(case.secret("wrong", "close sesame"));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_from_a_file() {
+    let mut case = Case::new();
+    let mut server = NatsServer::start_with("authorization { token: \"t0ken-right\" }").await;
+    let mut security = NatsSecurity {
+        token_file: Some(case.secret("right", "t0ken-right")),
+        ..NatsSecurity::default()
+    };
+    case.is_let_in(&mut server, &security).await;
+    security.token_file = Some(case.secret("wrong", "t0ken-wrong"));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_nkey_from_a_file() {
+    let mut case = Case::new();
+    let (right, wrong) = (KeyPair::new_user(), KeyPair::new_user());
+    let config = format!(
+        "authorization {{ users: [{{ nkey: {} }}] }}",
+        right.public_key()
+    );
+    let mut server = NatsServer::start_with(&config).await;
+    let mut security = NatsSecurity {
+        nkey_file: Some(case.secret("right", &right.seed().unwrap())),
+        ..NatsSecurity::default()
+    };
+    case.is_let_in(&mut server, &security).await;
+    security.nkey_file = Some(case.secret("wrong", &wrong.seed().unwrap()));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+    security.nkey_file = Some(case.secret("none", "SUNOSEED"));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::File { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_creds_file() {
+    let mut case = Case::new();
+    let [operator, account, user, stranger] = [
+        KeyPair::new_operator(),
+        KeyPair::new_account(),
+        KeyPair::new_user(),
+        KeyPair::new_user(),
+    ];
+    let operator_jwt = jwt(
+        &operator,
+        &operator,
+        json!({ "type": "operator", "version": 2 }),
+    );
+    let unlimited = json!({ "subs": -1, "data": -1, "payload": -1 });
+    let mut limits =
+        json!({ "conn": -1, "leaf": -1, "imports": -1, "exports": -1, "wildcards": true });
+    limits
+        .as_object_mut()
+        .unwrap()
+        .extend(unlimited.as_object().unwrap().clone());
+    let account_claims = json!({ "type": "account", "version": 2, "limits": limits });
+    let account_jwt = jwt(&operator, &account, account_claims);
+    let mut user_claims = json!({ "type": "user", "version": 2 });
+    user_claims
+        .as_object_mut()
+        .unwrap()
+        .extend(unlimited.as_object().unwrap().clone());
+    let user_jwt = jwt(&account, &user, user_claims);
+    let config = format!(
+        "operator: {operator_jwt}\nresolver: MEMORY\nresolver_preload: {{ {}: {account_jwt} }}",
+        account.public_key()
+    );
+    let mut server = NatsServer::start_with(&config).await;
+    let creds = |case: &mut Case, name: &str, key: &KeyPair| {
+        let seed = key.seed().unwrap();
+        case.secrets.extend([seed.clone(), user_jwt.clone()]);
+        case.file(name, &creds(&user_jwt, &seed))
+    };
+    let mut security = NatsSecurity {
+        creds_file: Some(creds(&mut case, "right.creds", &user)),
+        ..NatsSecurity::default()
+    };
+    case.is_let_in(&mut server, &security).await;
+    security.creds_file = Some(creds(&mut case, "wrong.creds", &stranger));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+    security.creds_file = Some(case.secret("none.creds", "no credentials at all"));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::File { .. }), "{error}");
+}
+
+/// A token in which `issuer` says something of `subject`.
+fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
+    let claims = json!({
+        "jti": "1", "iat": 1_700_000_000, "name": "test",
+        "iss": issuer.public_key(), "sub": subject.public_key(), "nats": nats,
+    });
+    let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(&header), part(&claims));
+    let signature = issuer.sign(signed.as_bytes()).unwrap();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn creds(jwt: &str, seed: &str) -> String {
+    format!(
+        "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
+         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    )
+}
+
+/// An authority, and what it has signed: a server's and a client's certificate with their keys.
+struct Authority {
+    ca: String,
+    server: (String, String),
+    client: (String, String),
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
+        let sign = |address: Option<[u8; 4]>| {
+            let mut params = CertificateParams::new(["client".to_owned()]).unwrap();
+            params
+                .subject_alt_names
+                .extend(address.map(|ip| SanType::IpAddress(ip.into())));
+            let key = rcgen::KeyPair::generate().unwrap();
+            let certificate = params.signed_by(&key, &issuer).unwrap();
+            (certificate.pem(), key.serialize_pem())
+        };
+        Self {
+            ca: issuer.pem(),
+            server: sign(Some([127, 0, 0, 1])),
+            client: sign(None),
+        }
+    }
+}
+
+/// The part of a PEM file that a log would show.
+fn body_of(pem: &str) -> String {
+    pem.lines().nth(1).unwrap().to_owned()
+}
+
+async fn tls_server(case: &Case, authority: &Authority, verify: bool) -> NatsServer {
+    let path = |name: &str, text: &str| -> PathBuf { case.file(name, text) };
+    let show = |path: &Path| path.display().to_string();
+    let config = format!(
+        "tls {{ cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", verify: {verify} }}",
+        show(&path("server.pem", &authority.server.0)),
+        show(&path("server.key", &authority.server.1)),
+        show(&path("ca.pem", &authority.ca)),
+    );
+    NatsServer::start_with(&config).await
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_an_own_authority() {
+    let case = Case::new();
+    let (known, unknown) = (Authority::new(), Authority::new());
+    let mut server = tls_server(&case, &known, false).await;
+    let mut security = NatsSecurity {
+        ca: Some(case.file("known.pem", &known.ca)),
+        ..NatsSecurity::default()
+    };
+    case.is_let_in(&mut server, &security).await;
+    security.ca = Some(case.file("unknown.pem", &unknown.ca));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::Untrusted { .. }), "{error}");
+    security.ca = Some(case.file("empty.pem", "no certificate"));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::File { .. }), "{error}");
+    security.ca = Some(case.dir.path().join("nowhere.pem"));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_with_a_certificate_of_its_own() {
+    let mut case = Case::new();
+    let (known, unknown) = (Authority::new(), Authority::new());
+    let mut server = tls_server(&case, &known, true).await;
+    case.secrets
+        .extend([body_of(&known.client.1), body_of(&unknown.client.1)]);
+    let mut security = NatsSecurity {
+        ca: Some(case.file("ca.pem", &known.ca)),
+        cert: Some(case.file("client.pem", &known.client.0)),
+        key: Some(case.file("client.key", &known.client.1)),
+        ..NatsSecurity::default()
+    };
+    case.is_let_in(&mut server, &security).await;
+    security.cert = Some(case.file("stranger.pem", &unknown.client.0));
+    security.key = Some(case.file("stranger.key", &unknown.client.1));
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::Untrusted { .. }), "{error}");
+    (security.cert, security.key) = (None, None);
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(matches!(error, ConnectError::Untrusted { .. }), "{error}");
+}
+
+/// Whoever names certificates never speaks to a server in the clear, and shows it no password.
+#[tokio::test]
+async fn a_server_without_tls_is_not_spoken_to_where_tls_is_demanded() {
+    let mut case = Case::new();
+    let server = NatsServer::start().await;
+    let security = NatsSecurity {
+        ca: Some(case.file("ca.pem", &Authority::new().ca)),
+        user: Some("me".to_owned()),
+        password_file: Some(case.secret("password", "for a trusted server")),
+        ..NatsSecurity::default()
+    };
+    let error = case.is_kept_out(&server, &security).await;
+    assert!(
+        matches!(
+            error,
+            ConnectError::Untrusted { .. } | ConnectError::Unreachable { .. }
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn settings_that_contradict_one_another_are_refused() {
+    let mut case = Case::new();
+    let server = NatsServer::start().await;
+    let token = Some(case.secret("token", "0ne-w4y"));
+    let user = Some("me".to_owned());
+    let file = Some(case.file("file.pem", "-----BEGIN CERTIFICATE-----"));
+    let none = NatsSecurity::default;
+    for security in [
+        NatsSecurity {
+            token_file: token.clone(),
+            nkey_file: token.clone(),
+            ..none()
+        },
+        NatsSecurity {
+            token_file: token.clone(),
+            user: user.clone(),
+            ..none()
+        },
+        NatsSecurity { user, ..none() },
+        NatsSecurity {
+            password_file: token,
+            ..none()
+        },
+        NatsSecurity {
+            cert: file.clone(),
+            ..none()
+        },
+        NatsSecurity {
+            key: file,
+            ..none()
+        },
+    ] {
+        let error = case.is_kept_out(&server, &security).await;
+        assert!(matches!(error, ConnectError::Security(_)), "{error}");
+    }
+}

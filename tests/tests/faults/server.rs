@@ -120,6 +120,8 @@ async fn a_full_line_to_a_frozen_server_holds_nobody_up() {
     eventually(PATIENCE, async || bus.fence(soon()).await.is_ok()).await;
     bus.publish(big("back"), soon()).await.unwrap();
     assert!(within(PATIENCE, received.next()).await.is_some());
+    // A client whose line is full does not hear that it should reconnect.
+    assert_eq!(bus.counters().rebuilds, 1);
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ impl Connection {
     fn meet(&self, again: bool) {
         tracing::info!("connected to NATS");
         if again {
-            self.restored.reconnects.fetch_add(1, Ordering::Relaxed);
+            self.restored.count(&self.restored.reconnects);
         }
     }
 

@@ -68,11 +68,13 @@ struct Connection {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// What came and was not handed on.
+/// What came and was not handed on, or refused by the server.
 #[derive(Debug, Default)]
 struct Lost {
     dropped: Arc<AtomicU64>,
     malformed: AtomicU64,
+    /// What the server complained of.
+    errors: AtomicU64,
 }
 
 /// How often the connection was there again.

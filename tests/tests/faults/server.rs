@@ -88,6 +88,24 @@ async fn a_server_that_freezes_is_noticed_within_three_seconds_and_taken_back_wh
     worker.stop().await;
 }
 
+/// While its only thread is blocked, a process reads no answer; nobody else is to blame for that.
+#[tokio::test]
+async fn a_process_that_holds_itself_up_does_not_blame_the_server() {
+    let server = NatsServer::start().await;
+    let bus = connect(&server.url(), "client").await;
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(1800));
+        assert!(
+            bus.fence(Instant::now() + Duration::from_secs(1))
+                .await
+                .is_ok()
+        );
+    }
+    let counters = bus.counters();
+    assert_eq!((counters.reconnects, counters.rebuilds), (0, 0));
+    assert!(bus.is_connected());
+}
+
 /// Nothing but the beating heart uses this bus, and everything that is sent piles up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_line_to_a_frozen_server_holds_nobody_up() {

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use crate::subject::{Queue, SUBJECT_AND_REPLY_MAX, Subject, SubjectError, check_filter};
 use crate::wire::Headers;
@@ -310,6 +311,14 @@ impl Bus {
         match &self.0 {
             Variant::Embedded(embedded) => embedded.inbox(),
             Variant::Nats(nats) => nats.inbox(),
+        }
+    }
+
+    /// Tells each time a lost connection is there again, after all subscriptions are; `None` where none can be lost.
+    pub(crate) fn restored(&self) -> Option<watch::Receiver<u64>> {
+        match &self.0 {
+            Variant::Embedded(_) => None,
+            Variant::Nats(nats) => Some(nats.restored()),
         }
     }
 

@@ -124,17 +124,8 @@ impl Presence {
             responder,
             contracts,
         };
-        presence.announce().await;
+        presence.service.announce().await;
         Ok(presence)
-    }
-
-    /// Says that this worker serves. An announcement that is lost is repaired by polling.
-    // TODO: say it again after a reconnect, when the bus tells of one.
-    pub(crate) async fn announce(&self) {
-        for part in &self.service.parts {
-            let news = part.news(ANNOUNCE, part.info.clone());
-            self.service.send(news).await;
-        }
     }
 
     /// Says that this worker goes, and answers no question after that. Contracts are served until the deadline at most.
@@ -167,6 +158,13 @@ impl Service {
             [vec![verb.to_owned(), name], ids].concat()
         };
         [PING, INFO, STATS].into_iter().flat_map(of_verb).collect()
+    }
+
+    /// Says that this worker serves. An announcement that is lost is repaired by polling.
+    async fn announce(&self) {
+        for part in &self.parts {
+            self.send(part.news(ANNOUNCE, part.info.clone())).await;
+        }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -216,10 +214,15 @@ async fn respond(
     mut inlets: Inlets,
     mut leaving: watch::Receiver<Option<Instant>>,
 ) {
+    let mut restored = service.bus.restored();
     loop {
         let incoming = tokio::select! {
             biased;
             _ = leaving.changed() => None,
+            () = again(&mut restored) => {
+                service.announce().await;
+                continue;
+            }
             incoming = inlets.next() => incoming,
         };
         match incoming {
@@ -230,4 +233,14 @@ async fn respond(
     for part in &service.parts {
         service.send(part.news(LEAVE, part.ping.clone())).await;
     }
+}
+
+/// Waits until a lost connection is there again: whoever counted this worker out should hear of it at once.
+async fn again(restored: &mut Option<watch::Receiver<u64>>) {
+    if let Some(times) = restored
+        && times.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

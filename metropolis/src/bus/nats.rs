@@ -1,7 +1,7 @@
 //! The bus over a NATS server. This file and its children are the only ones that know the client library.
 //!
 //! Requests go through our own multiplexer and stopping through our own drain, because the library's lose messages
-//! (async-nats 0.51). The library reconnects by itself; what has to follow from that happens in [`watch`]. A server that
+//! (async-nats 0.51). The library reconnects by itself; what has to follow from that happens in [`events`]. A server that
 //! has fallen silent is noticed by the [`heartbeat`], and a client that died is replaced by the [`supervisor`].
 
 use std::future::Future;
@@ -15,7 +15,7 @@ use async_nats::client::PublishErrorKind;
 use async_nats::client::traits::Publisher;
 use async_nats::connection::State;
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::heartbeat::Heart;
@@ -29,12 +29,12 @@ use super::{
 use crate::subject::{Queue, Subject};
 
 mod connect;
+mod events;
 mod heartbeat;
 mod message;
 mod options;
 mod source;
 mod supervisor;
-mod watch;
 
 pub use options::{ConnectError, NatsOptions};
 pub(super) use source::Subscription;
@@ -68,11 +68,13 @@ struct Connection {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// What came and was not handed on.
+/// What came and was not handed on, or refused by the server.
 #[derive(Debug, Default)]
 struct Lost {
     dropped: Arc<AtomicU64>,
     malformed: AtomicU64,
+    /// What the server complained of.
+    errors: AtomicU64,
 }
 
 /// How often the connection was there again.
@@ -80,6 +82,15 @@ struct Lost {
 struct Restored {
     reconnects: AtomicU64,
     rebuilds: AtomicU64,
+    /// Changes each time.
+    times: watch::Sender<u64>,
+}
+
+impl Restored {
+    fn count(&self, what: &AtomicU64) {
+        what.fetch_add(1, Ordering::Relaxed);
+        self.times.send_modify(|times| *times += 1);
+    }
 }
 
 impl Nats {
@@ -150,6 +161,10 @@ impl Nats {
             return Err(SubscribeError::Denied);
         }
         Ok(subscription)
+    }
+
+    pub(super) fn restored(&self) -> watch::Receiver<u64> {
+        self.0.restored.times.subscribe()
     }
 
     pub(super) fn inbox(&self) -> Subject {

@@ -88,6 +88,24 @@ async fn a_server_that_freezes_is_noticed_within_three_seconds_and_taken_back_wh
     worker.stop().await;
 }
 
+/// While its only thread is blocked, a process reads no answer; nobody else is to blame for that.
+#[tokio::test]
+async fn a_process_that_holds_itself_up_does_not_blame_the_server() {
+    let server = NatsServer::start().await;
+    let bus = connect(&server.url(), "client").await;
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(1800));
+        assert!(
+            bus.fence(Instant::now() + Duration::from_secs(1))
+                .await
+                .is_ok()
+        );
+    }
+    let counters = bus.counters();
+    assert_eq!((counters.reconnects, counters.rebuilds), (0, 0));
+    assert!(bus.is_connected());
+}
+
 /// Nothing but the beating heart uses this bus, and everything that is sent piles up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_line_to_a_frozen_server_holds_nobody_up() {
@@ -120,6 +138,60 @@ async fn a_full_line_to_a_frozen_server_holds_nobody_up() {
     eventually(PATIENCE, async || bus.fence(soon()).await.is_ok()).await;
     bus.publish(big("back"), soon()).await.unwrap();
     assert!(within(PATIENCE, received.next()).await.is_some());
+    // A client whose line is full does not hear that it should reconnect.
+    assert_eq!(bus.counters().rebuilds, 1);
+}
+
+/// What HTTP clients are told meanwhile, of a server that is gone and of one that is frozen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_without_a_bus_says_so_at_once_and_recovers_by_itself() {
+    let mut server = NatsServer::start().await;
+    let worker = Worker::new(connect(&server.url(), "worker").await).serve::<work>();
+    let worker = worker.start().await.unwrap();
+    let bus = connect(&server.url(), "gateway").await;
+    let gateway = Gateway::new(bus.clone()).with_listen(([127, 0, 0, 1], 0).into());
+    let gateway = gateway.start().await.unwrap();
+    let mut http = HttpClient::connect(gateway.address()).await;
+    let json = [("content-type", "application/json")];
+    for freezes in [false, true] {
+        if freezes {
+            server.pause().await;
+        } else {
+            server.kill().await;
+        }
+        eventually(Duration::from_secs(3), async || !bus.is_connected()).await;
+        let asked = Instant::now();
+        for _ in 0..10 {
+            let response = http
+                .send("POST", "/faults/work", &json, r#"{"ms":0}"#)
+                .await;
+            assert_eq!(response.status, 503);
+            assert!(response.header("retry-after").is_some());
+        }
+        assert_eq!(http.send("GET", "/healthz", &[], "").await.status, 200);
+        assert_eq!(http.send("GET", "/readyz", &[], "").await.status, 503);
+        assert!(
+            asked.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            asked.elapsed()
+        );
+        if freezes {
+            server.resume().await;
+        } else {
+            server.restart_on_same_port().await;
+        }
+        for (method, path, body) in [
+            ("POST", "/faults/work", r#"{"ms":0}"#),
+            ("GET", "/readyz", ""),
+        ] {
+            eventually(PATIENCE, async || {
+                http.send(method, path, &json, body).await.status == 200
+            })
+            .await;
+        }
+    }
+    gateway.stop().await;
+    worker.stop().await;
 }
 
 #[tokio::test]

@@ -147,10 +147,15 @@ async fn a_worker_that_was_cut_off_for_a_moment_answers_what_it_runs() {
     let worker = Worker::new(worker_bus.clone()).serve::<cut_off>();
     let worker = worker.start().await.unwrap();
     let client = Client::new(connect(&server.url(), "client").await);
+    let witness = connect(&server.url(), "witness").await;
+    let news = witness.subscribe("metropolis.announce.>", None, 16);
+    let mut news = news.await.unwrap();
     let answered = tokio::spawn(client.call::<cut_off>(&()).into_future());
     within(PATIENCE, RUNS.notified()).await;
     far.cut();
     answered.await.unwrap().unwrap();
     assert_eq!(worker_bus.counters().reconnects, 1);
+    // And says that it is there, for those who counted it out.
+    assert!(within(PATIENCE, news.next()).await.is_some());
     worker.stop().await;
 }

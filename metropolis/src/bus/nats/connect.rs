@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::heartbeat::{self, Heart};
 use super::options::{Credentials, Target};
 use super::supervisor::{self, Alarm};
-use super::{ConnectError, Connection, Lost, NatsOptions, Restored, lock, watch};
+use super::{ConnectError, Connection, Lost, NatsOptions, Restored, events, lock};
 use crate::bus::CAPACITY_MAX;
 use crate::bus::mux::Mux;
 
@@ -116,11 +116,11 @@ pub(super) async fn dial(
     dropped: &Arc<AtomicU64>,
 ) -> Result<Dialled, Failed> {
     let target = options.target().map_err(Failed::ForGood)?;
-    let (sender, events) = mpsc::channel(watch::EVENTS);
+    let (sender, events) = mpsc::channel(events::EVENTS);
     let dropped = Arc::clone(dropped);
     let client = client_options(options, &target)
         .event_callback(move |event: Event| {
-            watch::pass_on(event, &dropped, &sender);
+            events::pass_on(event, &dropped, &sender);
             std::future::ready(())
         })
         .connect(servers)

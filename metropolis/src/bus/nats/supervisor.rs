@@ -151,7 +151,7 @@ impl Connection {
         for source in self.sources() {
             source.move_to(&client).await;
         }
-        self.restored.rebuilds.fetch_add(1, Ordering::Relaxed);
+        self.restored.count(&self.restored.rebuilds);
         tracing::info!("a new connection to NATS has taken over");
         true
     }
@@ -166,7 +166,7 @@ impl Connection {
         for source in self.sources() {
             retiring.extend(source.hand_over(&new).await);
         }
-        self.restored.rebuilds.fetch_add(1, Ordering::Relaxed);
+        self.restored.count(&self.restored.rebuilds);
         tracing::info!("a new connection to NATS has taken over from one about to be closed");
         lock(&self.tasks).spawn(leave(Arc::downgrade(self), old, retiring));
         true
@@ -212,5 +212,21 @@ async fn leave(connection: Weak<Connection>, old: Arc<Client>, retiring: Vec<Arc
     join_all(drains).await;
     if let Err(error) = connection.fence_over(&old, deadline).await {
         tracing::warn!(%error, "a connection was given up without knowing that everything left");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_replacement_is_at_once_and_others_soon_after_it_wait() {
+        let mut lives = Lives::default();
+        assert_eq!(lives.end(), Duration::ZERO);
+        let pauses: Vec<Duration> = (0..10).map(|_| lives.end()).collect();
+        assert!(pauses.iter().all(|pause| !pause.is_zero()), "{pauses:?}");
+        assert!(pauses[9] >= Duration::from_secs(2), "{pauses:?}");
+        lives.last = Instant::now().checked_sub(LONG_LIFE);
+        assert_eq!(lives.end(), Duration::ZERO);
     }
 }

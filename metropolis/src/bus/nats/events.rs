@@ -24,8 +24,10 @@ pub(super) fn pass_on(event: Event, dropped: &AtomicU64, events: &mpsc::Sender<E
                 );
             }
         }
+        // Refusals come in storms too, and must leave room for what they may not displace: a lost connection.
+        Event::ServerError(_) if events.capacity() < EVENTS / 2 => {}
         event => {
-            // Full means that 64 events wait: then one more of them tells nothing new.
+            // Full means that as many events wait: then one more of them tells nothing new.
             let _ = events.try_send(event);
         }
     }
@@ -96,7 +98,7 @@ impl Connection {
     fn meet(&self, again: bool) {
         tracing::info!("connected to NATS");
         if again {
-            self.restored.reconnects.fetch_add(1, Ordering::Relaxed);
+            self.restored.count(&self.restored.reconnects);
         }
     }
 
@@ -112,7 +114,11 @@ impl Connection {
 
     /// A refused subscription would stay empty for ever, and a refused request would wait for its time-out.
     fn hear(&self, error: &str) {
-        tracing::error!(error, "the NATS server reports an error");
+        let errors = self.lost.errors.fetch_add(1, Ordering::Relaxed) + 1;
+        // At 1, 2, 4, 8 … of them: whoever calls what is not permitted may call it often.
+        if errors.is_power_of_two() {
+            tracing::error!(error, errors, "the NATS server reports an error");
+        }
         match refusal(error) {
             Some(Refusal::Publish(subject)) => self.mux.deny(subject),
             Some(Refusal::Subscribe(filter, None)) if filter == self.mux.filter() => {

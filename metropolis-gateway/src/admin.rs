@@ -28,10 +28,12 @@ pub(crate) enum BuiltIn {
 }
 
 impl BuiltIn {
-    /// What every listener for clients answers.
+    /// What the public listener answers.
     pub(crate) const PUBLIC: &[Self] = &[Self::OpenApi, Self::Healthz, Self::Readyz];
-    /// What the administrative listener answers, and no other unless it is local.
-    pub(crate) const ADMIN: &[Self] = &[Self::Routes];
+    /// What the public listener answers while it is local.
+    pub(crate) const LOCAL: &[Self] = &[Self::OpenApi, Self::Healthz, Self::Readyz, Self::Routes];
+    /// What the administrative listener answers.
+    pub(crate) const ADMIN: &[Self] = &[Self::Healthz, Self::Readyz, Self::Routes];
 
     /// The one segment of the path.
     pub(crate) const fn name(self) -> &'static str {

@@ -14,8 +14,8 @@ use metropolis::bus::{Bus, Outgoing};
 use metropolis::catalog::Entry;
 use metropolis::input::{Place, Text};
 use metropolis::subject::Subject;
-use metropolis::wire::{CONTENT_TYPE, Headers, JSON};
 
+use self::body::{Content, Kind};
 use crate::status::Refusal;
 
 mod answer;
@@ -62,6 +62,10 @@ impl TaskRoute {
         })
     }
 
+    fn answers_json(&self) -> bool {
+        self.entry.output.is_some() && !self.entry.returns_nothing()
+    }
+
     fn takes_raw(&self) -> bool {
         self.entry.input.is_none()
     }
@@ -78,22 +82,17 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
     head: &Parts,
     body: &mut B,
 ) -> Result<Response<Bytes>, Refusal> {
+    let kind = checked(task, head, body)?;
     let mut headers = headers::for_task(&head.headers, &forwarding.headers)?;
-    let query = query::pairs(head.uri.query().unwrap_or_default())?;
-    let content = content(forwarding, task, &mut headers, head, body).await?;
-    let form = query::pairs(&content.form)?;
-    let all: Vec<Text<'_>> = texts(task.names.iter().zip(values), Place::Path)
-        .chain(texts(
-            query.iter().map(|(name, value)| (name, value)),
-            Place::Query,
-        ))
-        .chain(texts(
-            form.iter().map(|(name, value)| (name, value)),
-            Place::Form,
-        ))
-        .collect();
-    let (subject, payload) = message::of(task, &all, content.body)?;
-    let max = forwarding.payload_max(&headers);
+    if let Kind::Raw(media_type) = &kind {
+        headers::set_media_type(&mut headers, media_type)?;
+    }
+    let max = forwarding
+        .bus
+        .payload_max()
+        .saturating_sub(headers.wire_len());
+    let content = body::read(kind, body, max.min(forwarding.body_max)).await?;
+    let (subject, payload) = message(task, values, head, content)?;
     if payload.len() > max {
         return Err(Refusal::BodyTooLarge { max });
     }
@@ -108,57 +107,39 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
     answer::of(task, success)
 }
 
-impl Forwarding {
-    /// Bytes of payload that fit beside these headers.
-    fn payload_max(&self, headers: &Headers) -> usize {
-        self.bus.payload_max().saturating_sub(headers.wire_len())
+/// What the head alone can be refused for; otherwise what kind of body to expect.
+fn checked<B: Body>(task: &TaskRoute, head: &Parts, body: &B) -> Result<Kind, Refusal> {
+    if task.answers_json() && !answer::accepts_json(&head.headers) {
+        return Err(Refusal::NotAcceptable);
     }
-}
-
-/// The body of a request, as its media type says: it is the payload or a part of it, or it is form fields.
-#[derive(Default)]
-struct Content {
-    body: Bytes,
-    /// Still encoded.
-    form: String,
-}
-
-async fn content<B: Body<Data = Bytes> + Unpin>(
-    forwarding: &Forwarding,
-    task: &TaskRoute,
-    headers: &mut Headers,
-    head: &Parts,
-    body: &mut B,
-) -> Result<Content, Refusal> {
     if body.is_end_stream() {
-        return Ok(Content::default());
+        return Ok(Kind::Nothing);
     }
     if !task.takes_body {
-        return Err(Refusal::Bad(
+        return Err(Refusal::Framing(
             "this method takes no body; its input is the path and the query",
         ));
     }
-    let kind = body::Kind::of(&head.headers, &head.method, task.takes_raw())?;
-    if let body::Kind::Raw(media_type) = &kind
-        && media_type != JSON
-    {
-        let added = headers.append(CONTENT_TYPE, media_type.as_str());
-        added.map_err(|_| Refusal::Bad("the Content-Type holds a control character"))?;
-    }
-    let max = forwarding.body_max.min(forwarding.payload_max(headers));
-    let bytes = body::read(body, max).await?;
-    if kind != body::Kind::Form {
-        return Ok(Content {
-            body: bytes,
-            form: String::new(),
-        });
-    }
-    let form =
-        String::from_utf8(bytes.into()).map_err(|_| Refusal::Bad("the form is not UTF-8"))?;
-    Ok(Content {
-        body: Bytes::new(),
-        form,
-    })
+    Kind::of(&head.headers, &head.method, task.takes_raw())
+}
+
+/// Puts together what path, query and body say.
+fn message(
+    task: &TaskRoute,
+    values: &[Cow<'_, str>],
+    head: &Parts,
+    content: Content,
+) -> Result<(Subject, Bytes), Refusal> {
+    let query = query::pairs(head.uri.query().unwrap_or_default())?;
+    let form = query::pairs(&content.form)?;
+    let in_path = texts(task.names.iter().zip(values), Place::Path);
+    let in_query = texts(
+        query.iter().map(|(name, value)| (name, value)),
+        Place::Query,
+    );
+    let in_form = texts(form.iter().map(|(name, value)| (name, value)), Place::Form);
+    let all: Vec<Text<'_>> = in_path.chain(in_query).chain(in_form).collect();
+    message::of(task, &all, content.body)
 }
 
 /// Texts of one place, from their names and values.

@@ -18,7 +18,8 @@
 //! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
 //! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
-//! head of more than 64 KiB or 100 headers (431), and a head that does not arrive in time, whose connection is closed.
+//! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
+//! 30 seconds, whose connection is closed, as an idle one is.
 #![forbid(unsafe_code)]
 
 use std::future::Future;
@@ -32,6 +33,7 @@ use metropolis::{Bus, RunError, Worker, connect};
 
 mod admin;
 mod forward;
+mod mount;
 mod openapi;
 mod server;
 mod site;
@@ -39,7 +41,9 @@ mod start;
 mod status;
 mod table;
 mod testing;
+mod workers;
 
+pub use mount::Mounted;
 pub use site::{HEADERS_BYTES_MAX, HEADERS_MAX, URI_MAX};
 pub use start::{RunningGateway, StartError};
 pub use testing::InProcess;
@@ -204,6 +208,14 @@ impl Gateway {
     /// With every mistake in the tasks, or when a worker cannot start or an address cannot be listened on.
     pub async fn start(self) -> Result<RunningGateway, StartError> {
         start::gateway(self).await
+    }
+
+    /// Starts the workers and no listener, for an axum application that has one: see [`Mounted::router`].
+    ///
+    /// # Errors
+    /// As [`Gateway::start`], listening apart.
+    pub async fn mount(self) -> Result<Mounted, StartError> {
+        start::mount(self).await
     }
 
     /// Starts the workers and no listener: requests are handed over as values and go the way they always go.

@@ -9,13 +9,14 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -26,7 +27,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout, timeout_at};
 
+use self::stream::{Head, Stream};
 use crate::site::{Side, Site};
+use crate::status::Refusal;
+
+mod stream;
 
 /// Connections at a time, over all listeners; more wait to be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
@@ -46,7 +51,11 @@ const DISCARD_FOR: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// How long an idle connection is looked at once more before it is closed.
-const LAST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// The same for a connection that has not brought a request yet: whoever has just connected is about to send one, and
+/// nothing has told it that this gateway stops.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a lingering gateway looks whether everybody has left.
 const LINGER_STEP: Duration = Duration::from_millis(10);
@@ -201,7 +210,12 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
 async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch::Receiver<Phase>) {
     // An answer goes out as one write; waiting for more would only delay it.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| exchange(site, side, request));
+    let (stream, kept) = Stream::new(stream);
+    let is_known = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        is_known.store(true, Ordering::Relaxed);
+        exchange(site, side, &kept, request)
+    });
     let connection = http1().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
@@ -212,12 +226,19 @@ async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = sleep(LAST_LOOK) => connection.as_mut().graceful_shutdown(),
+        () = sleep(look(&is_known)) => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         biased;
         _ = connection.as_mut() => {}
         () = reached(&mut phase, Phase::CutOff) => {}
+    }
+}
+
+fn look(is_known: &AtomicBool) -> Duration {
+    match is_known.load(Ordering::Relaxed) {
+        true => LAST_LOOK,
+        false => FIRST_LOOK,
     }
 }
 
@@ -233,10 +254,15 @@ fn http1() -> http1::Builder {
 async fn exchange(
     site: &Site,
     side: Side,
+    kept: &Head,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, mut body) = request.into_parts();
-    let mut response = site.respond(side, &head, &mut body).await;
+    let (mut head, mut body) = request.into_parts();
+    restore_lengths(&mut head, kept);
+    let mut response = match lacks_host(&head) {
+        true => Refusal::Bad("there is no Host").into_response(None),
+        false => site.respond(side, &head, &mut body).await,
+    };
     if !body.is_end_stream() {
         discard(&head, &mut body).await;
     }
@@ -245,6 +271,25 @@ async fn exchange(
         response.headers_mut().insert(CONNECTION, close);
     }
     Ok(response.map(Full::new))
+}
+
+/// Puts back each `Content-Length` that hyper takes out of a request, for the site to refuse: all of them where there is a
+/// `Transfer-Encoding` too, and those that repeat the first.
+fn restore_lengths(head: &mut Parts, kept: &Head) {
+    if !head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key(CONTENT_LENGTH) {
+        kept.skip();
+        return;
+    }
+    let left = head.headers.get_all(CONTENT_LENGTH).iter().count();
+    for _ in left..kept.lengths() {
+        let length = HeaderValue::from_static("0");
+        head.headers.append(CONTENT_LENGTH, length);
+    }
+}
+
+/// HTTP/1.1 demands a host (RFC 9112 §3.2).
+fn lacks_host(head: &Parts) -> bool {
+    head.version == Version::HTTP_11 && !head.headers.contains_key(HOST)
 }
 
 /// Reads on a body that was refused. A client that waits to be asked for it is not asked.

@@ -4,7 +4,7 @@
 //! and methods. No sockets here: a listener and a test come in by the same door.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use http::header::{ALLOW, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
@@ -79,13 +79,14 @@ impl Site {
         check_reserved(catalog)?;
         let openapi = openapi::document(catalog).to_string();
         let routes = serde_json::to_vec(&Listing::of(catalog)).expect("a listing is plain data");
-        let shown = if plan.is_local { BuiltIn::ADMIN } else { &[] };
+        let public = if plan.is_local {
+            BuiltIn::LOCAL
+        } else {
+            BuiltIn::PUBLIC
+        };
         Ok(Self {
-            public: table(catalog, [BuiltIn::PUBLIC, shown].concat()),
-            admin: table(
-                &Catalog::default(),
-                [&[BuiltIn::Healthz, BuiltIn::Readyz], BuiltIn::ADMIN].concat(),
-            ),
+            public: table(catalog, public),
+            admin: table(&Catalog::default(), BuiltIn::ADMIN),
             built_in: Admin {
                 openapi: openapi.into(),
                 routes: routes.into(),
@@ -150,10 +151,10 @@ impl Site {
     }
 }
 
-fn table(catalog: &Catalog, built_in: Vec<BuiltIn>) -> Table<Target> {
+fn table(catalog: &Catalog, built_in: &[BuiltIn]) -> Table<Target> {
     let own: Vec<(BuiltIn, [Segment; 1])> = built_in
-        .into_iter()
-        .map(|path| (path, [Segment::Literal(path.name().to_owned())]))
+        .iter()
+        .map(|path| (*path, [Segment::Literal(path.name().to_owned())]))
         .collect();
     let own = own
         .iter()
@@ -214,14 +215,51 @@ fn check_sizes(head: &Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Two readings of where a message ends are how requests are smuggled (RFC 9112 §6.1).
+/// Two readings of where a message ends, or whom it is for, are how requests are smuggled (RFC 9112 §6.1, §3.2).
 fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
-        return Err(Refusal::Bad(
-            "there are both Content-Length and Transfer-Encoding",
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let is_plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !is_plain || codings.next().is_some() {
+            return Err(Refusal::Framing(
+                "the only transfer coding taken is chunked, once",
+            ));
+        }
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(Refusal::Framing(
+                "there are both Content-Length and Transfer-Encoding",
+            ));
+        }
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Refusal::Framing("there is more than one Content-Length"));
+    }
+    if headers.keys().any(looks_like_framing) {
+        return Err(Refusal::Framing(
+            "a header is named almost like Content-Length or Transfer-Encoding",
         ));
     }
-    if headers.get_all(http::header::HOST).iter().nth(1).is_some() {
+    check_host(headers)
+}
+
+/// Whether somebody on the way may take the header for one that says where the message ends: there are servers that
+/// read `_` as `-`.
+fn looks_like_framing(name: &HeaderName) -> bool {
+    fn letters(name: &HeaderName) -> impl Iterator<Item = u8> {
+        name.as_str().bytes().filter(u8::is_ascii_alphanumeric)
+    }
+    let alike = |framing: &HeaderName| letters(framing).eq(letters(name)) && framing != name;
+    alike(&CONTENT_LENGTH) || alike(&TRANSFER_ENCODING)
+}
+
+fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let is_authority = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(byte);
+    let is_good = |host: &HeaderValue| host.as_bytes().iter().all(is_authority);
+    if !hosts.next().is_none_or(is_good) {
+        return Err(Refusal::Bad("the Host is no host and port"));
+    }
+    if hosts.next().is_some() {
         return Err(Refusal::Bad("there is more than one Host"));
     }
     Ok(())
@@ -243,3 +281,6 @@ fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
     *response.body_mut() = Bytes::new();
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,17 +12,16 @@ use std::time::{Duration, Instant};
 use http::HeaderName;
 use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::listing::Listing;
-use metropolis::{RunError, RunningWorker, Worker, worker};
+use metropolis::{RunError, RunningWorker, worker};
 use tokio::net::TcpListener;
 
 use crate::Gateway;
 use crate::forward::{check_forwarded, forwarded_by_default};
+use crate::mount::Mounted;
 use crate::server::Server;
 use crate::site::{Plan, Side, Site};
 use crate::testing::InProcess;
-
-/// What the workers get at the end of a stop even when the gateway has used up all of its time.
-const WORKERS_AT_LEAST: Duration = Duration::from_secs(3);
+use crate::workers;
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +80,7 @@ impl RunningGateway {
         tracing::info!("the gateway stops: it answers what it has taken");
         let deadline = Instant::now() + self.stop_timeout;
         self.server.stop(deadline).await;
-        stop_workers(self.workers, deadline).await;
+        workers::stop(self.workers, deadline).await;
     }
 }
 
@@ -105,7 +104,7 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     let (address, admin_address) = (public.1, admin.as_ref().map(|admin| admin.1));
     let is_local = address.ip().to_canonical().is_loopback();
     let site = Arc::new(Site::new(&catalog, plan(&gateway, headers, is_local))?);
-    let workers = start_workers(gateway.workers).await?;
+    let workers = workers::start(gateway.workers).await?;
     let mut server = Server::new(site);
     server.listen(public.0, Side::Public);
     if let Some((listener, _)) = admin {
@@ -125,19 +124,16 @@ pub(crate) async fn in_process(gateway: Gateway) -> Result<InProcess, StartError
     let catalog = Catalog::linked()?;
     let headers = forwarded(&gateway)?;
     let site = Site::new(&catalog, plan(&gateway, headers, true))?;
-    let workers = start_workers(gateway.workers).await?;
+    let workers = workers::start(gateway.workers).await?;
     Ok(InProcess::new(site, workers, gateway.stop_timeout))
 }
 
-/// Stops workers side by side.
-pub(crate) async fn stop_workers(workers: Vec<RunningWorker>, deadline: Instant) {
-    let end = deadline.max(Instant::now() + WORKERS_AT_LEAST);
-    let mut stops = tokio::task::JoinSet::new();
-    for worker in workers {
-        stops.spawn(worker.stop());
-    }
-    let all = async { while stops.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout_at(end.into(), all).await;
+pub(crate) async fn mount(gateway: Gateway) -> Result<Mounted, StartError> {
+    let catalog = Catalog::linked()?;
+    let headers = forwarded(&gateway)?;
+    let site = Site::new(&catalog, plan(&gateway, headers, false))?;
+    let workers = workers::start(gateway.workers).await?;
+    Ok(Mounted::new(site, workers, gateway.stop_timeout))
 }
 
 fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
@@ -170,14 +166,6 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
-}
-
-async fn start_workers(workers: Vec<Worker>) -> Result<Vec<RunningWorker>, StartError> {
-    let mut running = Vec::new();
-    for worker in workers {
-        running.push(worker.start().await?);
-    }
-    Ok(running)
 }
 
 fn say_hello(catalog: &Catalog, address: SocketAddr, admin_address: Option<SocketAddr>) {

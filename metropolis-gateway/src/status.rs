@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use metropolis::bus::RequestError;
 use metropolis::input::InputError;
@@ -84,11 +84,16 @@ const BAD_INPUT: Row = row(
     metropolis::fault::BAD_INPUT,
     "the input is not what the task takes",
 );
+const NOT_ACCEPTABLE: Row = row(
+    406,
+    "not_acceptable",
+    "the answer would be application/json, which the Accept header rules out",
+);
 const BODY_TIMEOUT: Row = row(408, "body_timeout", "the body did not arrive in time");
 const BODY_TOO_LARGE: Row = row(413, "body_too_large", "the body is too large");
 const URI_TOO_LONG: Row = row(414, "uri_too_long", "path and query are too long");
 const VALUES_TOO_LONG: Row = row(
-    414,
+    400,
     "values_too_long",
     "the values that select the task's instance are too long",
 );
@@ -125,6 +130,13 @@ const NOT_READY: Row = row(
 )
 .proxy("destination_unavailable")
 .retry();
+/// Until somebody changes the permissions, trying again helps nobody.
+const NOT_PERMITTED: Row = row(
+    503,
+    "not_permitted",
+    "the gateway is not permitted to reach this task",
+)
+.proxy("destination_unavailable");
 const OVERLOADED: Row = row(503, "overloaded", "too many requests are in flight")
     .proxy("connection_limit_reached")
     .retry();
@@ -158,6 +170,7 @@ const REPLY_TOO_LARGE: Row = row(
 pub(crate) const OF_EVERY_ROUTE: &[Row] = &[
     BAD_REQUEST,
     BAD_INPUT,
+    NOT_ACCEPTABLE,
     URI_TOO_LONG,
     VALUES_TOO_LONG,
     HEADERS_TOO_LARGE,
@@ -166,6 +179,7 @@ pub(crate) const OF_EVERY_ROUTE: &[Row] = &[
     CONNECTION_LOST,
     NO_WORKER,
     NOT_READY,
+    NOT_PERMITTED,
     OVERLOADED,
     BUSY,
     TIMED_OUT,
@@ -185,6 +199,8 @@ pub(crate) enum Refusal {
     Path(PathError),
     /// The request is wrong in a way this sentence says.
     Bad(&'static str),
+    /// It is not certain where the request ends, so its connection cannot go on.
+    Framing(&'static str),
     Input(InputError),
     UriTooLong {
         max: usize,
@@ -200,6 +216,7 @@ pub(crate) enum Refusal {
         max: usize,
     },
     BodyTimeout,
+    NotAcceptable,
     /// `header` tells the client with `types` what would be taken.
     MediaType {
         header: HeaderName,
@@ -215,13 +232,14 @@ impl Refusal {
         match self {
             Self::NotFound => NOT_FOUND,
             Self::Method => METHOD,
-            Self::Path(_) | Self::Bad(_) => BAD_REQUEST,
+            Self::Path(_) | Self::Bad(_) | Self::Framing(_) => BAD_REQUEST,
             Self::Input(_) => BAD_INPUT,
             Self::UriTooLong { .. } => URI_TOO_LONG,
             Self::ValuesTooLong { .. } => VALUES_TOO_LONG,
             Self::HeadersTooLarge { .. } => HEADERS_TOO_LARGE,
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::BodyTimeout => BODY_TIMEOUT,
+            Self::NotAcceptable => NOT_ACCEPTABLE,
             Self::MediaType { .. } => MEDIA_TYPE,
             Self::NotReady => NOT_READY,
             Self::BadAnswer(_) => BAD_ANSWER,
@@ -233,7 +251,7 @@ impl Refusal {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Path(error) => Some(error.to_string()),
-            Self::Bad(what) => Some((*what).to_owned()),
+            Self::Bad(what) | Self::Framing(what) => Some((*what).to_owned()),
             Self::UriTooLong { max } => Some(format!("path and query have more than {max} bytes")),
             Self::ValuesTooLong { max } => Some(format!(
                 "the values in the path make an address of more than {max} bytes"
@@ -266,6 +284,9 @@ impl Refusal {
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after() {
             headers.insert(RETRY_AFTER, whole_seconds(after));
+        }
+        if matches!(self, Self::Framing(_) | Self::BodyTimeout) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Self::MediaType { header, types } = self {
             headers.insert(header, HeaderValue::from_static(types));
@@ -314,6 +335,7 @@ fn row_of_call(error: &CallError) -> Row {
         CallError::NoWorker(_) => NO_WORKER,
         CallError::Busy { .. } => BUSY,
         CallError::NotSent(RequestError::Overloaded) => OVERLOADED,
+        CallError::NotSent(RequestError::Denied) => NOT_PERMITTED,
         CallError::NotSent(RequestError::SubjectTooLong) => VALUES_TOO_LONG,
         CallError::NotSent(_) => NOT_READY,
         // The bus takes less than it did when the body was measured.

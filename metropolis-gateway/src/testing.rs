@@ -11,7 +11,7 @@ use metropolis::wire::JSON;
 use serde::Serialize;
 
 use crate::site::{Side, Site};
-use crate::start::stop_workers;
+use crate::workers;
 
 /// A gateway in this process, made by [`Gateway::in_process`](crate::Gateway::in_process).
 ///
@@ -61,7 +61,7 @@ impl InProcess {
 
     /// Stops the workers, which answer what they have taken.
     pub async fn stop(self) {
-        stop_workers(self.workers, Instant::now() + self.stop_timeout).await;
+        workers::stop(self.workers, Instant::now() + self.stop_timeout).await;
     }
 }
 

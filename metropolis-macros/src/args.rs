@@ -7,7 +7,8 @@ use quote::quote;
 use syn::{Ident, LitStr, Path};
 
 use crate::errors::{self, Errors};
-use crate::keys::{Key, Number, Pairs, Vocabulary};
+use crate::keys::{Number, Pairs};
+use crate::vocabulary::{Key, Vocabulary};
 use crate::{route, subject};
 
 const VOCABULARY: Vocabulary = Vocabulary {

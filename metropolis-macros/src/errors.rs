@@ -16,7 +16,7 @@ use syn::{
     Type, TypeReference, Variadic,
 };
 
-use crate::keys::{Key, Vocabulary};
+use crate::vocabulary::{Key, Vocabulary};
 
 pub(crate) mod fault;
 pub(crate) mod route;

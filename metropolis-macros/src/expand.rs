@@ -11,7 +11,12 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta, Token, Visibility};
 
 use crate::args::TaskArgs;
 use crate::signature::{Parameter, TaskFn, TaskItem};
-use crate::task::Task;
+
+/// A task that passed every check; what `expand` works on.
+pub(crate) struct Task {
+    pub(crate) args: TaskArgs,
+    pub(crate) function: TaskFn,
+}
 
 /// The struct that carries a checked task to the second stage.
 pub(crate) fn handover(task: &Task, args: &TokenStream, item: &TaskItem) -> TokenStream {

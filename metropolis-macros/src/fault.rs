@@ -9,7 +9,8 @@ use syn::{Attribute, Data, DataEnum, DeriveInput, Ident, LitStr, Meta};
 
 use crate::args;
 use crate::errors::{Errors, fault as refuse};
-use crate::keys::{Key, Pairs, Vocabulary};
+use crate::keys::Pairs;
+use crate::vocabulary::{Key, Vocabulary};
 
 const VOCABULARY: Vocabulary = Vocabulary {
     attribute: "#[fault]",

@@ -10,33 +10,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token};
 
 use crate::errors::{self, Errors};
-
-/// The keys one attribute knows, each with an example that can be pasted.
-pub(crate) struct Vocabulary {
-    pub(crate) attribute: &'static str,
-    pub(crate) keys: &'static [Key],
-}
-
-/// One key: `name` as written by the user, `example` as shown to them.
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    pub(crate) example: &'static str,
-}
-
-impl Vocabulary {
-    fn find(&self, name: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|key| key.name == name)
-    }
-
-    /// The key that was probably meant: at most one slip per three letters.
-    fn nearest(&self, name: &str) -> Option<&'static Key> {
-        let slips = |key: &&Key| strsim::damerau_levenshtein(key.name, name);
-        self.keys
-            .iter()
-            .min_by_key(slips)
-            .filter(|key| slips(key) <= key.name.len().div_ceil(3))
-    }
-}
+use crate::vocabulary::{Key, Vocabulary};
 
 /// A list as written, without what was refused. Invariant: every key is known, no two alike.
 #[derive(Default)]

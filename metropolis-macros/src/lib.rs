@@ -15,6 +15,7 @@ mod subject;
 mod task;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
 use proc_macro::TokenStream;
 

@@ -11,14 +11,8 @@ use syn::{Attribute, ItemStruct, Signature, Token, Visibility, parenthesized};
 
 use crate::args::TaskArgs;
 use crate::errors::{self, Errors};
-use crate::expand;
+use crate::expand::{self, Task};
 use crate::signature::{TaskFn, TaskItem};
-
-/// A task that passed every check; what `expand` works on.
-pub(crate) struct Task {
-    pub(crate) args: TaskArgs,
-    pub(crate) function: TaskFn,
-}
 
 /// The first stage: the function as written, and the struct for the second stage or every error found.
 pub(crate) fn annotate(args: TokenStream, item: TokenStream) -> TokenStream {

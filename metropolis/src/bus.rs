@@ -93,6 +93,9 @@ pub enum RequestError {
     /// Subject and reply subject together are longer than a server takes; nothing was sent.
     #[error("subject and reply subject have more than {SUBJECT_AND_REPLY_MAX} bytes together")]
     SubjectTooLong,
+    /// The server does not permit publishing to the subject; nothing ran.
+    #[error("the NATS server does not permit publishing to this subject")]
+    Denied,
     /// No answer came in time; the task may have run.
     #[error("no answer came in time")]
     TimedOut,
@@ -160,6 +163,10 @@ pub struct Counters {
     pub dropped: u64,
     /// Messages, and single headers of messages, that were dropped because they break the grammar.
     pub malformed: u64,
+    /// Times the connection was lost and made again.
+    pub reconnects: u64,
+    /// Times the NATS client was replaced: it had died, its server had fallen silent, or was about to leave.
+    pub rebuilds: u64,
 }
 
 /// The way messages travel. Cloning is cheap and gives the same bus.
@@ -206,7 +213,7 @@ impl Bus {
         }
     }
 
-    /// Whether a message sent now would leave; a closed bus is not connected.
+    /// Whether a message sent now would leave; a closed bus is not connected, nor one whose server has fallen silent.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         match &self.0 {
@@ -245,6 +252,20 @@ impl Bus {
         }
     }
 
+    /// Sends a reply: as [`publish`](Self::publish), but a connection that is lost is waited for.
+    ///
+    /// Whoever asked has usually not lost its own, and waits for this.
+    pub(crate) async fn reply(
+        &self,
+        outgoing: Outgoing,
+        deadline: Instant,
+    ) -> Result<(), PublishError> {
+        if let Variant::Nats(nats) = &self.0 {
+            nats.connected_by(deadline).await;
+        }
+        self.publish(outgoing, deadline).await
+    }
+
     /// Subscribes; what is published after this returns is received.
     ///
     /// `capacity` is how many messages may wait to be taken; past it the newest is dropped and counted. The embedded bus
@@ -278,6 +299,17 @@ impl Bus {
         match &self.0 {
             Variant::Embedded(embedded) => embedded.fence(),
             Variant::Nats(nats) => nats.fence(deadline).await,
+        }
+    }
+
+    /// Makes a subject for answers to this process, which nobody can guess and nobody uses yet.
+    ///
+    /// Subscribed plainly it collects the answers of many; [`Bus::request`] needs none.
+    #[must_use]
+    pub fn inbox(&self) -> Subject {
+        match &self.0 {
+            Variant::Embedded(embedded) => embedded.inbox(),
+            Variant::Nats(nats) => nats.inbox(),
         }
     }
 
@@ -317,6 +349,15 @@ impl Subscription {
         match &mut self.0 {
             Source::Embedded(subscription) => subscription.next().await,
             Source::Nats(subscription) => subscription.next().await,
+        }
+    }
+
+    /// Waits for the next answer on an [inbox](Bus::inbox); `None` also when the server says that nobody was there to
+    /// answer, which [`next`](Self::next) passes over.
+    pub async fn next_answer(&mut self) -> Option<Incoming> {
+        match &mut self.0 {
+            Source::Embedded(subscription) => subscription.next().await,
+            Source::Nats(subscription) => subscription.next_answer().await,
         }
     }
 

@@ -24,6 +24,7 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_SERVICE",
     "METROPOLIS_STOP_TIMEOUT",
     "METROPOLIS_REPLY_PREFIXES",
+    "METROPOLIS_ALLOW_BREAKING",
     "METROPOLIS_LOG",
     "METROPOLIS_NATS_SERVER",
 ];
@@ -45,6 +46,8 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// `METROPOLIS_REPLY_PREFIXES`: more prefixes of reply subjects a worker may answer to, separated by commas.
     pub reply_prefixes: Vec<String>,
+    /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
+    pub allow_breaking: bool,
     /// `METROPOLIS_LOG`: what is logged, as `tracing` filters spell it, such as `debug` or `metropolis=debug`.
     pub log: String,
     /// Variables that look like settings and are none.
@@ -61,6 +64,7 @@ impl Default for Settings {
             service: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             reply_prefixes: Vec::new(),
+            allow_breaking: false,
             log: "info,async_nats=warn".to_owned(),
             warnings: Vec::new(),
         }
@@ -138,6 +142,7 @@ impl Settings {
             "METROPOLIS_SERVICE" => self.service = some(value).map(service).transpose()?,
             "METROPOLIS_STOP_TIMEOUT" => self.stop_timeout = duration(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
+            "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
             _ if KNOWN.contains(&name) => {}
             _ => self.warnings.push(unknown(name)),
@@ -169,9 +174,16 @@ fn duration(value: &str) -> Result<Duration, String> {
         .map_err(|_| format!("`{value}` is no duration, such as `500ms`, `2s` or `1m`"))
 }
 
+fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "1" | "true" => Ok(true),
+        "" | "0" | "false" => Ok(false),
+        _ => Err(format!("`{value}` is neither `1` nor `0`")),
+    }
+}
+
 fn service(value: String) -> Result<String, String> {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if value.bytes().all(good) {
+    if crate::subject::is_token(&value) {
         return Ok(value);
     }
     Err(format!(
@@ -218,6 +230,7 @@ mod tests {
             ("METROPOLIS_SERVICE", "billing"),
             ("METROPOLIS_STOP_TIMEOUT", "1m"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
+            ("METROPOLIS_ALLOW_BREAKING", "1"),
         ])
         .expect("good values");
         assert_eq!(settings.connect_timeout, Some(Duration::from_secs(30)));
@@ -228,6 +241,7 @@ mod tests {
         );
         assert_eq!(settings.stop_timeout, Duration::from_secs(60));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
+        assert!(settings.allow_breaking);
         assert!(settings.warnings.is_empty());
     }
 
@@ -236,11 +250,13 @@ mod tests {
         let error = read(&[
             ("METROPOLIS_LISTEN", "8080"),
             ("METROPOLIS_STOP_TIMEOUT", "soon"),
+            ("METROPOLIS_ALLOW_BREAKING", "yes"),
         ])
-        .expect_err("two mistakes");
+        .expect_err("three mistakes");
         assert_eq!(
             error.to_string(),
-            "METROPOLIS_LISTEN: `8080` is no address and port, such as `127.0.0.1:8080`\n\
+            "METROPOLIS_ALLOW_BREAKING: `yes` is neither `1` nor `0`\n\
+             METROPOLIS_LISTEN: `8080` is no address and port, such as `127.0.0.1:8080`\n\
              METROPOLIS_STOP_TIMEOUT: `soon` is no duration, such as `500ms`, `2s` or `1m`"
         );
     }

@@ -35,6 +35,7 @@ pub(crate) struct Dispatch {
 pub(crate) struct Call {
     pub(crate) future: BoxFuture<'static, Reply>,
     pub(crate) deadline: Instant,
+    pub(crate) started: Instant,
 }
 
 impl Dispatch {
@@ -76,7 +77,11 @@ impl Dispatch {
             deadline,
         );
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
-        Ok(Call { future, deadline })
+        Ok(Call {
+            future,
+            deadline,
+            started: now,
+        })
     }
 
     fn parameters(&self, incoming: &Incoming) -> Result<Vec<(String, String)>, Reply> {

@@ -21,7 +21,8 @@ mod limits;
 mod reading;
 mod shape;
 
-pub use shape::{Property, Shape, TextForm};
+pub use reading::TextForm;
+pub use shape::{Property, Shape};
 
 /// The largest number of texts one request may have.
 pub const TEXTS_MAX: usize = 256;

@@ -25,7 +25,8 @@
 //! }
 //! ```
 //!
-//! Start at [`task`](macro@task), [`Worker`], [`Client`] and [`Fault`].
+//! Start at [`task`](macro@task), [`Worker`], [`Client`] and
+//! [`Fault`](struct@Fault).
 #![forbid(unsafe_code)]
 
 // Generated code says `::metropolis`; this crate's own tests and documentation are generated code's users too.
@@ -39,14 +40,17 @@ pub mod catalog;
 pub mod client;
 pub mod config;
 pub mod context;
+pub mod contract;
 mod dispatch;
 pub mod fault;
 pub mod input;
 pub mod listing;
 mod log;
+mod replies;
 pub mod route;
 mod run;
 pub mod schema;
+pub mod service;
 pub mod spec;
 pub mod subject;
 pub mod task;

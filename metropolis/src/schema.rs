@@ -185,6 +185,14 @@ fn bound_number(object: &mut Map<String, Value>) {
     );
 }
 
+/// The items of a keyword that holds a list; none where it is absent.
+pub(crate) fn parts<'d>(schema: &'d Value, keyword: &str) -> &'d [Value] {
+    schema
+        .get(keyword)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
 /// Whether the `type` of a schema is `name` or a list that holds it.
 pub(crate) fn has_type(object: &Map<String, Value>, name: &str) -> bool {
     match object.get("type") {

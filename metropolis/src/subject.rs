@@ -235,7 +235,7 @@ impl Queue {
     /// # Errors
     /// When it is empty, too long, or holds anything but `[A-Za-z0-9_-]`.
     pub fn parse(text: &str) -> Result<Self, SubjectError> {
-        if text.is_empty() || text.len() > SUBJECT_MAX || !text.bytes().all(is_token_byte) {
+        if !is_token(text) {
             return Err(SubjectError::new(format!(
                 "the queue \"{text}\" must be 1 to {SUBJECT_MAX} letters, digits, `_` or `-`"
             )));
@@ -321,6 +321,11 @@ fn tokens_overlap(a: &Token, b: &Token) -> bool {
         (Token::Literal(a), Token::Literal(b)) => a == b,
         _ => true,
     }
+}
+
+/// Whether a text can stand as one token as it is: the names of queues and services.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.len() <= SUBJECT_MAX && text.bytes().all(is_token_byte)
 }
 
 fn is_token_byte(byte: u8) -> bool {

@@ -24,6 +24,8 @@ pub const NOT_STARTED: &str = "Metropolis-Not-Started";
 pub const RETRY_AFTER_MS: &str = "Metropolis-Retry-After-Ms";
 /// The worker that wrote a fault.
 pub const INSTANCE: &str = "Metropolis-Instance";
+/// How many parts a contract is served in; on every one of them.
+pub const PARTS: &str = "Metropolis-Parts";
 /// HTTP status of a fault, as NATS micro has it (ADR-32).
 pub const ERROR_CODE: &str = "Nats-Service-Error-Code";
 /// One printable line that describes a fault (ADR-32).

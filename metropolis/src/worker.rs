@@ -16,16 +16,16 @@ use crate::catalog::{Catalog, Entry, Problem, Problems};
 use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
 use crate::dispatch::Dispatch;
+use crate::replies::ReplyRule;
+use crate::service::{self, Breaking, Counts, Identity, Offer, Presence};
 use crate::spec::TaskSpec;
 use crate::task::Served;
 
 mod lane;
 mod pace;
-mod replies;
 mod signals;
 
 use lane::{Lane, Shared};
-use replies::ReplyRule;
 pub use signals::stop_signal;
 
 /// What a worker still does for its replies after the last call ended.
@@ -46,6 +46,7 @@ pub struct Worker {
     service: Option<String>,
     stop_timeout: Duration,
     reply_prefixes: Vec<String>,
+    allow_breaking: bool,
 }
 
 /// Why a worker did not start.
@@ -63,6 +64,12 @@ pub enum StartError {
         /// What the bus said.
         source: SubscribeError,
     },
+    /// Callers of what is in service would break; [`Worker::with_allow_breaking`] starts it in spite of that.
+    #[error("cannot start the worker: {0}")]
+    Breaking(#[from] Breaking),
+    /// The subjects of discovery could not be subscribed.
+    #[error("cannot start the worker: the subjects of discovery were not subscribed")]
+    Discovery(#[source] SubscribeError),
 }
 
 impl Worker {
@@ -76,6 +83,7 @@ impl Worker {
             service: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             reply_prefixes: Vec::new(),
+            allow_breaking: false,
         }
     }
 
@@ -86,6 +94,7 @@ impl Worker {
             service: settings.service.clone(),
             stop_timeout: settings.stop_timeout,
             reply_prefixes: settings.reply_prefixes.clone(),
+            allow_breaking: settings.allow_breaking,
             ..Self::new(bus)
         }
     }
@@ -99,10 +108,14 @@ impl Worker {
 
     /// Serves this task, and no other than those named so.
     #[must_use]
-    pub fn serve<T: Served>(mut self) -> Self {
-        self.chosen
-            .get_or_insert_default()
-            .push(TaskSpec::of::<T>());
+    pub fn serve<T: Served>(self) -> Self {
+        self.serve_spec(TaskSpec::of::<T>())
+    }
+
+    /// Serves a task by its record, which may have been changed: its subject, its limits.
+    #[must_use]
+    pub fn serve_spec(mut self, spec: TaskSpec) -> Self {
+        self.chosen.get_or_insert_default().push(spec);
         self
     }
 
@@ -124,6 +137,13 @@ impl Worker {
     #[must_use]
     pub fn with_reply_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.reply_prefixes.push(prefix.into());
+        self
+    }
+
+    /// Starts even if callers of the contracts in service would break; refuses otherwise. `METROPOLIS_ALLOW_BREAKING`.
+    #[must_use]
+    pub fn with_allow_breaking(mut self) -> Self {
+        self.allow_breaking = true;
         self
     }
 
@@ -152,28 +172,29 @@ impl Worker {
     /// Starts serving and returns. The embedded bus is welcome here: whoever starts it so has the other side as well.
     ///
     /// # Errors
-    /// With every mistake in the tasks and in what they were given, or when a subject could not be subscribed.
+    /// With every mistake in the tasks and in what they were given, when callers of what is in service would break, or
+    /// when a subject could not be subscribed.
     pub async fn start(self) -> Result<RunningWorker, StartError> {
         let catalog = self.catalog()?;
         let served: Vec<Entry> = catalog.served().cloned().collect();
-        let service = self.service.clone().unwrap_or_else(|| package(&served));
         self.check(&served)?;
+        let identity = self.identity(&served)?;
+        let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
+        self.check_contracts(&offers).await?;
         let patterns = served.iter().map(|entry| entry.pattern.clone()).collect();
         let (abort, aborted) = watch::channel(false);
         let (leave, leaving) = watch::channel(None);
         let shared = Arc::new(Shared {
             bus: self.bus.clone(),
-            instance: instance_id(),
-            replies: ReplyRule::new(self.reply_prefixes, patterns)?,
+            instance: identity.id.as_str().into(),
+            replies: Arc::new(ReplyRule::new(self.reply_prefixes, patterns)?),
             leaving,
             aborted,
         });
         let provisions = Arc::new(self.provisions);
-        let dispatches = served
-            .into_iter()
-            .filter_map(|entry| Dispatch::new(entry, Arc::clone(&provisions)));
         let mut running = RunningWorker {
-            service,
+            service: identity.name.clone(),
+            presence: None,
             lanes: Vec::new(),
             loops: JoinSet::new(),
             leave,
@@ -181,9 +202,12 @@ impl Worker {
             stop_timeout: self.stop_timeout,
             shared,
         };
-        for dispatch in dispatches {
-            running.add(dispatch).await?;
+        for (entry, offer) in served.into_iter().zip(&offers) {
+            if let Some(dispatch) = Dispatch::new(entry, Arc::clone(&provisions)) {
+                running.add(dispatch, Arc::clone(offer.counts())).await?;
+            }
         }
+        running.appear(&identity, offers).await?;
         running.say_hello();
         Ok(running)
     }
@@ -192,6 +216,29 @@ impl Worker {
         match &self.chosen {
             Some(specs) => Catalog::of(specs.iter().copied()),
             None => Catalog::linked(),
+        }
+    }
+
+    /// The service is the package that holds the tasks; of several, the one that holds the first.
+    fn identity(&self, served: &[Entry]) -> Result<Identity, Problems> {
+        let origin = served.first().map(|entry| entry.meta().origin);
+        let (package, version) = origin.map_or(("", ""), |origin| (origin.package, origin.version));
+        let name = self.service.as_deref().unwrap_or(package);
+        service::identity(name, &crate::bus::random_token(), version)
+            .map_err(|problem| Problems(vec![problem]))
+    }
+
+    /// A worker on the embedded bus serves one process, which has one contract of each task.
+    async fn check_contracts(&self, offers: &[Offer]) -> Result<(), Breaking> {
+        if self.bus.is_embedded() {
+            return Ok(());
+        }
+        match service::compare_with_service(&self.bus, offers).await {
+            Err(breaking) if self.allow_breaking => {
+                tracing::warn!("METROPOLIS_ALLOW_BREAKING is set: {breaking}");
+                Ok(())
+            }
+            compared => compared,
         }
     }
 
@@ -218,6 +265,7 @@ impl fmt::Debug for Worker {
 /// A worker that serves. Stop it with [`RunningWorker::stop`]; dropping it abandons what runs.
 pub struct RunningWorker {
     service: String,
+    presence: Option<Presence>,
     lanes: Vec<Arc<Lane>>,
     loops: JoinSet<()>,
     leave: watch::Sender<Option<Instant>>,
@@ -227,8 +275,8 @@ pub struct RunningWorker {
 }
 
 impl RunningWorker {
-    async fn add(&mut self, dispatch: Dispatch) -> Result<(), StartError> {
-        let lane = Lane::new(dispatch, Arc::clone(&self.shared));
+    async fn add(&mut self, dispatch: Dispatch, counts: Arc<Counts>) -> Result<(), StartError> {
+        let lane = Lane::new(dispatch, counts, Arc::clone(&self.shared));
         let entry = lane.entry();
         let filter = entry.pattern.filter();
         let subscription = self
@@ -241,6 +289,14 @@ impl RunningWorker {
         })?;
         self.lanes.push(Arc::clone(&lane));
         self.loops.spawn(lane.serve(subscription));
+        Ok(())
+    }
+
+    /// Shows this worker to the network, now that it serves.
+    async fn appear(&mut self, identity: &Identity, offers: Vec<Offer>) -> Result<(), StartError> {
+        let replies = Arc::clone(&self.shared.replies);
+        let presence = Presence::begin(&self.shared.bus, replies, identity, offers).await;
+        self.presence = Some(presence.map_err(StartError::Discovery)?);
         Ok(())
     }
 
@@ -265,6 +321,10 @@ impl RunningWorker {
             service = self.service,
             "the worker stops: it finishes what it has accepted"
         );
+        // Whoever routes to this worker hears of it first, and looks for another while this one drains.
+        if let Some(presence) = &mut self.presence {
+            presence.leave(deadline).await;
+        }
         let _ = self.leave.send(Some(deadline));
         if !self.idle_by(deadline).await {
             tracing::warn!(
@@ -283,6 +343,9 @@ impl RunningWorker {
             while self.loops.join_next().await.is_some() {}
             for lane in &self.lanes {
                 lane.idle().await;
+            }
+            if let Some(presence) = &mut self.presence {
+                presence.ended().await;
             }
         };
         tokio::time::timeout_at(deadline.into(), everything)
@@ -311,19 +374,6 @@ impl fmt::Debug for RunningWorker {
             .field("service", &self.service)
             .finish_non_exhaustive()
     }
-}
-
-/// The service is the package that holds the tasks; of several, the one that holds the first.
-fn package(served: &[Entry]) -> String {
-    served
-        .first()
-        .map(|entry| entry.meta().origin.package.to_owned())
-        .unwrap_or_default()
-}
-
-/// 22 random letters and digits, as long as NATS' own ids are.
-fn instance_id() -> Arc<str> {
-    crate::bus::random_token().into()
 }
 
 fn alone() -> Problems {

@@ -4,6 +4,7 @@
 //! missing, because a test has no better use for such an error than to end with it.
 //!
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
+//! - [`cluster`] runs several as one
 //! - [`process`] runs the example binaries as child processes
 //! - [`python`] keeps one virtual environment with the foreign test tools
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
@@ -13,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 pub mod http;
 mod install;
 pub mod load;

@@ -67,7 +67,8 @@ impl Tally {
         self.total() - self.ok
     }
 
-    fn add(mut self, other: Self) -> Self {
+    /// Both tallies as one.
+    pub fn and(mut self, other: Self) -> Self {
         self.ok += other.ok;
         for (status, count) in other.by_status {
             *self.by_status.entry(status).or_default() += count;
@@ -102,7 +103,7 @@ pub async fn during<S, C>(
     );
     (
         result,
-        tallies.into_iter().fold(Tally::default(), Tally::add),
+        tallies.into_iter().fold(Tally::default(), Tally::and),
     )
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -26,6 +26,7 @@ pub struct NatsServer {
     // Declared before the directory: the process must be gone before its files are.
     process: Process,
     dir: TempDir,
+    binary: PathBuf,
     ports: Ports,
     port: u16,
 }
@@ -49,14 +50,33 @@ impl NatsServer {
     ///
     /// When no server can be found or fetched, or it does not accept the configuration.
     pub async fn start_with(config_text: &str) -> Self {
+        Self::launched(binary::find().await, config_text).await
+    }
+
+    /// Starts a server of one release with default settings, fetching it if need be.
+    ///
+    /// # Panics
+    ///
+    /// When no such release is pinned for this platform, or it cannot be fetched.
+    pub async fn of_version(version: &str) -> Self {
+        Self::launched(binary::of_version(version).await, "").await
+    }
+
+    /// The releases [`of_version`](Self::of_version) takes on this platform, the oldest first.
+    pub fn versions() -> Vec<&'static str> {
+        binary::versions()
+    }
+
+    async fn launched(binary: PathBuf, config_text: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         std::fs::write(dir.path().join("nats.conf"), config_text)
             .expect("a file can be written into it");
-        let (process, ports) = launch(dir.path(), None).await;
+        let (process, ports) = launch(&binary, dir.path(), None).await;
         let port = address_of(&ports, "nats").port();
         Self {
             process,
             dir,
+            binary,
             ports,
             port,
         }
@@ -140,7 +160,7 @@ impl NatsServer {
         if self.process.is_running() {
             self.kill().await;
         }
-        (self.process, self.ports) = launch(self.dir.path(), Some(self.port)).await;
+        (self.process, self.ports) = launch(&self.binary, self.dir.path(), Some(self.port)).await;
     }
 
     /// Freezes the server (SIGSTOP): its connections stay open and nothing moves.
@@ -155,9 +175,9 @@ impl NatsServer {
 }
 
 /// Starts a server in `dir`, on any free port unless one is given, and waits until it listens.
-async fn launch(dir: &Path, port: Option<u16>) -> (Process, Ports) {
+async fn launch(binary: &Path, dir: &Path, port: Option<u16>) -> (Process, Ports) {
     let port = port.map_or("-1".to_owned(), |port| port.to_string());
-    let mut process = Process::program(binary::find().await)
+    let mut process = Process::program(binary)
         .args(["-c", "nats.conf", "-a", "127.0.0.1", "-p", &port])
         .args(["--ports_file_dir", "."])
         .current_dir(dir)

@@ -1,7 +1,7 @@
 //! A task's value as an HTTP response.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use metropolis::context::REPLY_HEADERS;
 use metropolis::wire::{self, Headers, JSON, Success};
@@ -30,6 +30,28 @@ pub(super) fn of(task: &TaskRoute, success: Success) -> Result<Response<Bytes>, 
     Ok(response)
 }
 
+/// Whether a client takes JSON; one that does not say takes anything.
+pub(super) fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(ACCEPT).iter().peekable();
+    let ranges = |value: &HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        text.split(',').any(takes_json)
+    };
+    values.peek().is_none() || values.any(|value| value == "*/*" || ranges(value))
+}
+
+/// Whether a range such as `application/*;q=0.8` takes JSON. A quality of zero means the contrary.
+fn takes_json(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let is_json = matches!(
+        parts.next(),
+        Some("*/*" | "application/*" | "application/json")
+    );
+    let quality = parts.find_map(|part| part.strip_prefix("q="));
+    let is_wanted = quality.is_none_or(|quality| quality.parse() != Ok(0.0));
+    is_json && is_wanted
+}
+
 fn has_no_body(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
 }
@@ -44,8 +66,21 @@ fn json(payload: &[u8]) -> Result<HeaderValue, Refusal> {
 
 fn raw(headers: &Headers) -> HeaderValue {
     let media_type = headers.get(wire::CONTENT_TYPE).unwrap_or(JSON);
-    HeaderValue::from_str(media_type)
+    let value = is_media_type(media_type).then(|| HeaderValue::from_str(media_type).ok());
+    value
+        .flatten()
         .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// Whether a text is `type/subtype`, perhaps with parameters (RFC 9110 §8.3.1).
+fn is_media_type(text: &str) -> bool {
+    let is_token = |text: &str| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty() && text.bytes().all(good)
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    let parts = essence.split_once('/');
+    text.is_ascii() && parts.is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
 /// Copies the headers a task may set, as far as HTTP can carry them.
@@ -70,6 +105,24 @@ fn copy_headers(headers: &Headers, response: &mut Response<Bytes>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_may_rule_json_out() {
+        for (accept, expected) in [
+            ("*/*", true),
+            ("text/html, application/xml;q=0.9, */*;q=0.8", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/*", true),
+            ("text/html", false),
+            ("application/json;q=0", false),
+            ("application/json; q=0.0, text/plain", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(accepts_json(&headers), expected, "{accept}");
+        }
+        assert!(accepts_json(&HeaderMap::new()));
+    }
 
     #[test]
     fn only_json_counts_as_json() {
@@ -97,7 +150,26 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_http_cannot_carry_is_dropped() {
+    fn bytes_have_a_media_type_that_is_one() {
+        for (media_type, expected) in [
+            ("image/png", "image/png"),
+            ("text/html; charset=utf-8", "text/html; charset=utf-8"),
+            ("application/vnd.a+b", "application/vnd.a+b"),
+            ("é", "application/octet-stream"),
+            ("text", "application/octet-stream"),
+            ("/", "application/octet-stream"),
+            ("a b/c", "application/octet-stream"),
+            ("text/html; x=é", "application/octet-stream"),
+        ] {
+            let mut headers = Headers::new();
+            let added = headers.append(wire::CONTENT_TYPE, media_type);
+            added.expect("good for the bus");
+            assert_eq!(raw(&headers), expected, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn only_headers_a_task_may_set_are_passed_on() {
         let mut headers = Headers::new();
         for (name, value) in [
             ("location", "/a"),

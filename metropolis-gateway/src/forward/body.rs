@@ -9,6 +9,7 @@ use http::header::{
 };
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use tokio::time::timeout;
 
 use crate::status::Refusal;
 
@@ -17,9 +18,18 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 const JSON_OR_FORM: &str = "application/json, application/x-www-form-urlencoded";
 
-/// What the body is, by its media type.
+/// A body that was read: it is the payload or a part of it, or it is form fields.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) body: Bytes,
+    /// Still encoded.
+    pub(super) form: String,
+}
+
+/// What a body is, by its media type.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    Nothing,
     Json,
     Form,
     /// Bytes of this media type, for a task that takes any.
@@ -95,16 +105,26 @@ fn accept_header(method: &Method) -> HeaderName {
 /// # Errors
 /// When it is, or says it is, larger than `max`, when it takes too long, or when the client leaves.
 pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
+    kind: Kind,
     body: &mut B,
     max: usize,
-) -> Result<Bytes, Refusal> {
+) -> Result<Content, Refusal> {
+    if kind == Kind::Nothing {
+        return Ok(Content::default());
+    }
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > max {
         return Err(Refusal::BodyTooLarge { max });
     }
-    tokio::time::timeout(BODY_TIMEOUT, pieces(body, max))
-        .await
-        .unwrap_or(Err(Refusal::BodyTimeout))
+    let all = timeout(BODY_TIMEOUT, pieces(body, max)).await;
+    let body = all.unwrap_or(Err(Refusal::BodyTimeout))?;
+    if kind != Kind::Form {
+        let form = String::new();
+        return Ok(Content { body, form });
+    }
+    let form = String::from_utf8(body.into()).map_err(|_| Refusal::Bad("the form is not UTF-8"))?;
+    let body = Bytes::new();
+    Ok(Content { body, form })
 }
 
 async fn pieces<B: Body<Data = Bytes> + Unpin>(body: &mut B, max: usize) -> Result<Bytes, Refusal> {
@@ -140,8 +160,14 @@ async fn piece<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Byt
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use http::HeaderValue;
+    use hyper::body::Frame;
+
+    use super::*;
 
     fn check(media_type: Option<&'static str>, raw: bool, expected: Result<Kind, u16>) {
         let mut headers = HeaderMap::new();
@@ -195,5 +221,28 @@ mod tests {
         let response = refusal.into_response(None);
         assert_eq!(response.status(), 415);
         assert_eq!(response.headers()[ACCEPT_ENCODING], "identity");
+    }
+
+    /// A body whose client has stopped sending.
+    struct Stalled;
+
+    impl Body for Stalled {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let refusal = read(Kind::Json, &mut Stalled, 1)
+            .await
+            .expect_err("no body");
+        assert_eq!(refusal.into_response(None).status(), 408);
     }
 }

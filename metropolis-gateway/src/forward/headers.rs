@@ -4,7 +4,7 @@ use http::header::{
     ACCEPT_LANGUAGE, CONNECTION, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     IF_UNMODIFIED_SINCE,
 };
-use metropolis::wire::Headers;
+use metropolis::wire::{self, Headers, JSON};
 
 use crate::status::Refusal;
 
@@ -88,6 +88,18 @@ pub(super) fn for_task(received: &HeaderMap, allowed: &[HeaderName]) -> Result<H
             .map_err(|_| unreadable())?;
     }
     Ok(headers)
+}
+
+/// Says what the payload is; JSON goes without saying.
+///
+/// # Errors
+/// When the media type could not travel as a header of the bus.
+pub(super) fn set_media_type(headers: &mut Headers, media_type: &str) -> Result<(), Refusal> {
+    if media_type == JSON {
+        return Ok(());
+    }
+    let added = headers.append(wire::CONTENT_TYPE, media_type);
+    added.map_err(|_| Refusal::Bad("the Content-Type holds a control character"))
 }
 
 /// Whether the client declared the header to be for this connection only.

@@ -15,7 +15,7 @@ use super::{
     CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
     SubscribeError, check_limits,
 };
-use crate::subject::Queue;
+use crate::subject::{Queue, Subject};
 
 mod table;
 
@@ -58,7 +58,7 @@ impl Embedded {
         mut outgoing: Outgoing,
         deadline: Instant,
     ) -> Result<Incoming, RequestError> {
-        let pending = self.0.mux.open(deadline)?;
+        let pending = self.0.mux.open(deadline, None)?;
         outgoing.reply = Some(pending.reply_subject());
         if !self.0.send(outgoing)? {
             return Err(RequestError::NoResponders);
@@ -94,6 +94,10 @@ impl Embedded {
         })
     }
 
+    pub(super) fn inbox(&self) -> Subject {
+        self.0.mux.inbox()
+    }
+
     /// Nothing is under way here: what was sent has been delivered.
     pub(super) fn fence(&self) -> Result<(), RequestError> {
         self.0.table().map(drop).ok_or(RequestError::NotConnected)
@@ -104,7 +108,7 @@ impl Embedded {
             in_flight: self.0.mux.in_flight(),
             late_replies: self.0.mux.late(),
             dropped: self.0.dropped.load(Ordering::Relaxed),
-            malformed: 0,
+            ..Counters::default()
         }
     }
 

@@ -55,6 +55,8 @@ struct Slots {
 #[derive(Debug)]
 struct Slot {
     nonce: u64,
+    /// Where the request went, for a server that refuses a subject; a message to oneself goes nowhere.
+    to: Option<Subject>,
     deadline: Instant,
     /// What a request is told when its deadline strikes.
     on_expiry: RequestError,
@@ -90,13 +92,30 @@ impl Mux {
         format!("{}*", self.prefix)
     }
 
+    /// Makes a subject beside this mux's own, which the same permission covers and [`Mux::owns`] does not.
+    pub(super) fn inbox(&self) -> Subject {
+        let role = self.prefix.split('.').next().unwrap_or_default();
+        Subject::parse(format!("{role}.{}", random::token()))
+            .expect("two plain tokens make a literal subject")
+    }
+
+    /// A subject of the inbox that is no request's.
+    pub(super) fn subject(&self, token: &str) -> Subject {
+        Subject::parse(format!("{}{token}", self.prefix))
+            .expect("a prefix of plain tokens and one more make a literal subject")
+    }
+
     /// Whether a message on this subject is an answer to one of our requests, or pretends to be.
     pub(super) fn owns(&self, subject: &Subject) -> bool {
         subject.as_bytes().starts_with(self.prefix.as_bytes())
     }
 
     /// Takes a slot for one request, and a reply subject for it. Needs a Tokio runtime, for the sweeper.
-    pub(super) fn open(self: &Arc<Self>, deadline: Instant) -> Result<Pending<'_>, RequestError> {
+    pub(super) fn open(
+        self: &Arc<Self>,
+        deadline: Instant,
+        to: Option<&Subject>,
+    ) -> Result<Pending<'_>, RequestError> {
         let mut slots = self.lock();
         if slots.closed {
             return Err(RequestError::NotConnected);
@@ -104,7 +123,7 @@ impl Mux {
         if slots.slab.len() >= IN_FLIGHT_MAX {
             return Err(RequestError::Overloaded);
         }
-        let pending = slots.insert(self, deadline);
+        let pending = slots.insert(self, deadline, to.cloned());
         if !slots.swept {
             slots.swept = true;
             tokio::spawn(sweep(Sweeper {
@@ -134,6 +153,19 @@ impl Mux {
         self.end(token, Err(why));
     }
 
+    /// Fails all who wait for an answer from a subject the server does not let us publish to.
+    pub(super) fn deny(&self, subject: &str) {
+        let mut slots = self.lock();
+        let mut wakers = Vec::new();
+        for (_, slot) in &mut slots.slab {
+            if slot.to.as_ref().is_some_and(|to| to.as_str() == subject) {
+                wakers.extend(slot.end(Err(RequestError::Denied)).flatten());
+            }
+        }
+        drop(slots);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// Shortens the wait of all who sent something: their answers will hardly come.
     pub(super) fn connection_lost(&self) {
         let limit = Instant::now() + LOST_GRACE;
@@ -155,6 +187,11 @@ impl Mux {
         }
         drop(slots);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Requests that wait now.
@@ -202,10 +239,11 @@ impl Mux {
 }
 
 impl Slots {
-    fn insert<'m>(&mut self, mux: &'m Mux, deadline: Instant) -> Pending<'m> {
+    fn insert<'m>(&mut self, mux: &'m Mux, deadline: Instant, to: Option<Subject>) -> Pending<'m> {
         let nonce = self.nonces.next();
         let slot = self.slab.insert(Slot {
             nonce,
+            to,
             deadline,
             on_expiry: RequestError::TimedOut,
             state: State::Waiting(None),

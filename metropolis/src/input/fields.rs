@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::reading::{Reader, Reading};
-use crate::schema;
+use crate::schema::{self, parts};
 
 /// The properties of an object as they are collected from the parts of its schema.
 pub(super) struct Fields {
@@ -180,12 +180,4 @@ impl Variant {
             tags: Vec::new(),
         }
     }
-}
-
-/// The items of a keyword that holds a list; none where it is absent.
-pub(super) fn parts<'d>(schema: &'d Value, keyword: &str) -> &'d [Value] {
-    schema
-        .get(keyword)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
 }

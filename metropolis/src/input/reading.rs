@@ -7,16 +7,25 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::bounds::{Bounds, digits, number, whole};
-use super::fields::parts;
-use super::shape::TextForm;
 use super::{InputError, quoted};
-use crate::schema;
+use crate::schema::{self, parts};
 
 /// Schemas are walked for at most so many steps, for documents can come from strangers.
 const STEPS_MAX: u32 = 10_000;
 
 /// So many references may lead from one to the next; it bounds the depth of the walk.
 pub(super) const REFERENCES_MAX: usize = 64;
+
+/// How a property travels as text: in a path, a query, a form or a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextForm {
+    /// One text is one scalar value.
+    Single,
+    /// An array of scalars: the key is repeated, once for each item.
+    Repeated,
+    /// Anything nested: the text is a JSON document.
+    Json,
+}
 
 /// The ways in which a text can be understood, best first.
 #[derive(Debug, Clone, Default)]

@@ -9,18 +9,7 @@ use super::InputError;
 use super::exact::Laxity;
 use super::fields::{Fields, Variant};
 use super::limits::Limits;
-use super::reading::{Reader, Reading};
-
-/// How a property travels as text: in a path, a query, a form or a subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextForm {
-    /// One text is one scalar value.
-    Single,
-    /// An array of scalars: the key is repeated, once for each item.
-    Repeated,
-    /// Anything nested: the text is a JSON document.
-    Json,
-}
+use super::reading::{Reader, Reading, TextForm};
 
 /// One property of an input that is an object.
 #[derive(Debug)]

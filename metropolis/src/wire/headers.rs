@@ -106,9 +106,10 @@ fn check_name(name: &str) -> Result<(), HeaderError> {
     Ok(())
 }
 
-/// Blanks at the ends are lost on the wire, so they are taken off before; the usual value has none.
+/// Blanks at the ends are lost on the wire, so they are taken off before; the usual value has none. async-nats 0.51 takes
+/// off whatever Unicode calls white space.
 fn trimmed(value: String) -> String {
-    let blank = |c: char| c == ' ' || c == '\t';
+    let blank = |c: char| c == '\t' || c.is_whitespace() && !c.is_control();
     if value.starts_with(blank) || value.ends_with(blank) {
         return value.trim_matches(blank).to_owned();
     }

@@ -23,17 +23,18 @@ use tokio::task::coop::unconstrained;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::pace::{Pace, is_slow_lane, slow_lane};
-use super::replies::ReplyRule;
 use crate::bus::{Bus, Incoming, Outgoing, Subscription};
 use crate::catalog::Entry;
 use crate::dispatch::{Call, Dispatch};
 use crate::fault::Fault;
+use crate::replies::ReplyRule;
+use crate::service::Counts;
 use crate::subject::Subject;
 use crate::wire::{Headers, NotStarted, Reply};
 
 /// When a busy worker may be asked again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
-/// How long the bus may take to accept a reply.
+/// How long the bus may take to accept a reply; a connection that was just lost is usually back by then.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Messages that may lie between the bus and a lane, per place of the lane: more than one, because they arrive in
 /// bursts, and past them the bus drops what nobody has seen.
@@ -46,7 +47,7 @@ const BUFFERED_MIN: usize = 1024;
 pub(crate) struct Shared {
     pub(crate) bus: Bus,
     pub(crate) instance: Arc<str>,
-    pub(crate) replies: ReplyRule,
+    pub(crate) replies: Arc<ReplyRule>,
     /// When the worker stops: the time by which every subscription has to have ended.
     pub(crate) leaving: watch::Receiver<Option<Instant>>,
     /// True once running calls must end.
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
 pub(crate) struct Lane {
     dispatch: Dispatch,
     shared: Arc<Shared>,
+    counts: Arc<Counts>,
     pace: Pace,
     places: Mutex<Places>,
     idle: Notify,
@@ -69,6 +71,12 @@ struct Places {
     waiting: VecDeque<Incoming>,
 }
 
+impl Places {
+    fn in_flight(&self) -> usize {
+        self.running + self.waiting.len()
+    }
+}
+
 enum Admission {
     Runs(Incoming),
     Waits,
@@ -77,7 +85,8 @@ enum Admission {
 
 /// How a call stands after its first poll.
 enum Start {
-    Ended(Reply),
+    /// With its reply, after so much time.
+    Ended(Reply, Duration),
     Waits(Call),
 }
 
@@ -89,10 +98,11 @@ enum Left {
 }
 
 impl Lane {
-    pub(crate) fn new(dispatch: Dispatch, shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(dispatch: Dispatch, counts: Arc<Counts>, shared: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             dispatch,
             shared,
+            counts,
             pace: Pace::default(),
             places: Mutex::default(),
             idle: Notify::new(),
@@ -113,16 +123,14 @@ impl Lane {
         let mut leaving = self.shared.leaving.clone();
         while let Some(incoming) = next(&mut subscription, &mut leaving).await {
             if !self.shared.replies.admits(&incoming) {
+                self.counts.refuse();
                 continue;
             }
             match self.admit(incoming) {
                 Admission::Runs(incoming) => self.run_in_place(incoming).await,
                 Admission::Waits => {}
                 Admission::Busy(incoming) => {
-                    let busy = NotStarted::Busy {
-                        retry_after: RETRY_AFTER,
-                    };
-                    self.reply(incoming.reply, Reply::NotStarted(busy)).await;
+                    self.reply(incoming.reply, busy(), Duration::ZERO).await;
                 }
             }
         }
@@ -155,9 +163,16 @@ impl Lane {
         }
         if places.waiting.len() < self.concurrency() {
             places.waiting.push_back(incoming);
+            self.counts.set_in_flight(places.in_flight());
             return Admission::Waits;
         }
         Admission::Busy(incoming)
+    }
+
+    fn take_place(&self) {
+        let places = &mut *self.places();
+        places.running += 1;
+        self.counts.set_in_flight(places.in_flight());
     }
 
     /// Hands the place of an ended call to the longest waiting message, or frees it.
@@ -170,42 +185,43 @@ impl Lane {
                 self.idle.notify_waiters();
             }
         }
+        self.counts.set_in_flight(places.in_flight());
         next
     }
 
     /// Runs a message in this loop as long as it does not have to wait; then it takes a place.
     async fn run_in_place(self: &Arc<Self>, mut incoming: Incoming) {
         let to = incoming.reply.take();
-        let now = Instant::now();
-        match self.start(incoming, now) {
-            Start::Ended(reply) => self.reply_since(now, to, reply).await,
+        match self.start(incoming) {
+            Start::Ended(reply, took) => self.reply(to, reply, took).await,
             Start::Waits(call) => {
-                self.places().running += 1;
+                self.take_place();
                 self.spawn(to, call);
             }
         }
     }
 
-    fn start(&self, incoming: Incoming, now: Instant) -> Start {
-        match self.dispatch.open(incoming, now) {
-            Err(reply) => Start::Ended(reply),
+    fn start(&self, incoming: Incoming) -> Start {
+        match self.dispatch.open(incoming, Instant::now()) {
+            Err(reply) => Start::Ended(reply, Duration::ZERO),
             Ok(call) if self.entry().meta().blocking || self.pace.is_slow() => Start::Waits(call),
-            Ok(call) => self.first_poll(call, now),
+            Ok(call) => self.first_poll(call),
         }
     }
 
     /// Most calls are over after one poll; a spawn for each would cost three times the work.
     ///
     /// Unconstrained, because a budget shared with the loop would make ready futures answer that they have to wait.
-    fn first_poll(&self, mut call: Call, start: Instant) -> Start {
+    fn first_poll(&self, mut call: Call) -> Start {
         let mut nobody = task::Context::from_waker(Waker::noop());
         let poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
         let polled = std::panic::catch_unwind(AssertUnwindSafe(poll));
-        self.pace.note(start.elapsed());
+        let took = call.started.elapsed();
+        self.pace.note(took);
         match polled {
-            Ok(Poll::Ready(reply)) => Start::Ended(reply),
+            Ok(Poll::Ready(reply)) => Start::Ended(reply, took),
             Ok(Poll::Pending) => Start::Waits(call),
-            Err(panic) => Start::Ended(self.panicked(&*panic)),
+            Err(panic) => Start::Ended(self.panicked(&*panic), took),
         }
     }
 
@@ -224,8 +240,9 @@ impl Lane {
             if self.entry().meta().blocking {
                 self.run_blocking(to, call).await;
             } else {
+                let started = call.started;
                 match self.run(call).await {
-                    Left::Ended(reply) => self.reply(to, reply).await,
+                    Left::Ended(reply) => self.reply(to, reply, started.elapsed()).await,
                     Left::Moves(call) => return self.spawn(to, call),
                 }
             }
@@ -233,13 +250,18 @@ impl Lane {
         }
     }
 
-    /// The next waiting message that can be started; those that cannot are answered on the way.
+    /// The next waiting message that can be started; those that cannot are answered on the way, and once running calls
+    /// have to end, no other is started.
     async fn next_call(&self) -> Option<(Option<Subject>, Call)> {
         while let Some(mut incoming) = self.release() {
             let to = incoming.reply.take();
+            if *self.shared.aborted.borrow() {
+                self.reply(to, busy(), Duration::ZERO).await;
+                continue;
+            }
             match self.dispatch.open(incoming, Instant::now()) {
                 Ok(call) => return Some((to, call)),
-                Err(reply) => self.reply(to, reply).await,
+                Err(reply) => self.reply(to, reply, Duration::ZERO).await,
             }
         }
         None
@@ -269,19 +291,22 @@ impl Lane {
         }
         self.pace
             .measure(|| call.future.as_mut().poll(cx))
+            .0
             .map(Some)
     }
 
     /// A blocking call cannot be dropped. It is answered when its time is up, but keeps its place as long as its thread.
     async fn run_blocking(&self, to: Option<Subject>, call: Call) {
-        let deadline = call.deadline;
+        let (deadline, started) = (call.deadline, call.started);
         let mut thread = tokio::task::spawn_blocking(|| call.future.now_or_never());
         let reply = tokio::select! {
-            joined = &mut thread => return self.reply(to, self.joined(joined)).await,
+            joined = &mut thread => {
+                return self.reply(to, self.joined(joined), started.elapsed()).await;
+            }
             () = sleep_until(deadline.into()) => timed_out(),
             () = self.aborted() => stopped(),
         };
-        self.reply(to, reply).await;
+        self.reply(to, reply, started.elapsed()).await;
         let _ = thread.await;
     }
 
@@ -312,13 +337,9 @@ impl Lane {
         )))
     }
 
-    /// Sends the one terminal reply of a request, and logs what its caller is not told.
-    async fn reply(&self, to: Option<Subject>, reply: Reply) {
-        self.reply_since(Instant::now(), to, reply).await;
-    }
-
-    /// As [`reply`](Self::reply), for who knows what time it is: asking costs a visible part of a short call.
-    async fn reply_since(&self, now: Instant, to: Option<Subject>, reply: Reply) {
+    /// Sends the one terminal reply of a request, counts it, and logs what its caller is not told.
+    async fn reply(&self, to: Option<Subject>, reply: Reply, took: Duration) {
+        self.counts.reply(&reply, took);
         self.log(&reply, to.is_some());
         let Some(to) = to else { return };
         let (headers, payload) = self.fitting(reply);
@@ -328,7 +349,12 @@ impl Lane {
             headers,
             payload,
         };
-        if let Err(error) = self.shared.bus.publish(outgoing, now + REPLY_TIMEOUT).await {
+        if let Err(error) = self
+            .shared
+            .bus
+            .reply(outgoing, Instant::now() + REPLY_TIMEOUT)
+            .await
+        {
             tracing::error!(task = self.entry().meta().name, %error, "a reply was lost");
         }
     }
@@ -412,6 +438,12 @@ impl fmt::Display for Chain<'_> {
 
 fn slow_lane_for(pace: &Pace) -> Option<&'static Handle> {
     pace.is_slow().then(slow_lane).flatten()
+}
+
+fn busy() -> Reply {
+    Reply::NotStarted(NotStarted::Busy {
+        retry_after: RETRY_AFTER,
+    })
 }
 
 fn timed_out() -> Reply {

@@ -31,12 +31,13 @@ impl Pace {
         self.slow.load(Ordering::Relaxed)
     }
 
-    /// Makes one poll and takes its time.
-    pub(crate) fn measure<R>(&self, poll: impl FnOnce() -> R) -> R {
+    /// Makes one poll, and says how long it took.
+    pub(crate) fn measure<R>(&self, poll: impl FnOnce() -> R) -> (R, Duration) {
         let start = Instant::now();
         let polled = poll();
-        self.note(start.elapsed());
-        polled
+        let took = start.elapsed();
+        self.note(took);
+        (polled, took)
     }
 
     /// Takes note of a poll somebody else has timed.

@@ -35,10 +35,18 @@ async fn blanks_around_a_value_are_lost_and_those_within_are_kept() {
         let mut received = other.subscribe("headers", None, ROOM).await.unwrap();
         publish(
             &one,
-            with_headers(message("headers", ""), &[("X", " \ta  b: c \t")]),
+            with_headers(
+                message("headers", ""),
+                &[
+                    ("X", " \ta  b: c \t"),
+                    ("Wide", "\u{a0}\u{3000}a\u{a0}b\u{2028}"),
+                ],
+            ),
         )
         .await;
-        assert_eq!(next(&mut received).await.headers.get("X"), Some("a  b: c"));
+        let message = next(&mut received).await;
+        assert_eq!(message.headers.get("X"), Some("a  b: c"));
+        assert_eq!(message.headers.get("Wide"), Some("a\u{a0}b"));
     })
     .await;
 }

@@ -15,19 +15,47 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Room enough for a case's messages.
 pub(crate) const ROOM: usize = 4096;
 
-/// Runs a case on the embedded bus, on one connection to a server, and on two.
+/// Runs a case on the embedded bus, on one connection to a server, and on two to a server of every version.
 pub(crate) async fn on_every_bus(case: impl AsyncFn(Bus, Bus)) {
+    on_embedded(&case).await;
+    on_one_connection(&case, NatsServer::start().await).await;
+    for version in NatsServer::versions() {
+        on_two_connections(&case, version).await;
+    }
+}
+
+/// Runs a case that takes seconds on the embedded bus, and on the oldest and the newest server.
+pub(crate) async fn on_main_buses(case: impl AsyncFn(Bus, Bus)) {
+    on_embedded(&case).await;
+    let (oldest, newest) = oldest_and_newest();
+    on_one_connection(&case, NatsServer::of_version(newest).await).await;
+    on_two_connections(&case, oldest).await;
+    on_two_connections(&case, newest).await;
+}
+
+pub(crate) fn oldest_and_newest() -> (&'static str, &'static str) {
+    let versions = NatsServer::versions();
+    let ends = versions.first().zip(versions.last());
+    let (oldest, newest) =
+        ends.expect("some release is pinned for every platform the tests run on");
+    (oldest, newest)
+}
+
+async fn on_embedded(case: &impl AsyncFn(Bus, Bus)) {
     eprintln!("on the embedded bus");
     let bus = Bus::embedded();
     within(3 * PATIENCE, case(bus.clone(), bus)).await;
+}
 
+async fn on_one_connection(case: &impl AsyncFn(Bus, Bus), server: NatsServer) {
     eprintln!("on one connection");
-    let server = NatsServer::start().await;
     let bus = connect(&server.url()).await;
     within(3 * PATIENCE, case(bus.clone(), bus)).await;
+}
 
-    eprintln!("on two connections");
-    let server = NatsServer::start().await;
+async fn on_two_connections(case: &impl AsyncFn(Bus, Bus), version: &str) {
+    eprintln!("on two connections to a server of {version}");
+    let server = NatsServer::of_version(version).await;
     let (one, other) = (connect(&server.url()).await, connect(&server.url()).await);
     within(3 * PATIENCE, case(one, other)).await;
 }

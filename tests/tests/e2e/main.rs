@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it cannot unwrap")]
 
 mod calls;
+mod discovery;
 mod examples;
 mod readme;
 mod replies;

@@ -233,19 +233,29 @@ async fn expired_work_and_forbidden_replies_never_start_and_a_publish_runs() {
 }
 
 #[tokio::test]
-async fn a_stop_answers_what_still_runs_when_its_time_is_up() {
+async fn a_stop_answers_what_still_runs_when_its_time_is_up_and_what_still_waits() {
     on_both_buses(async |bus| {
         let worker = Worker::new(bus.clone())
             .serve::<endless>()
             .with_stop_timeout(Duration::from_millis(300));
         let worker = worker.start().await.unwrap();
-        let call = tokio::spawn(Client::new(bus).call::<endless>(&()).into_future());
+        let client = Client::new(bus);
+        let runs = tokio::spawn(client.call::<endless>(&()).into_future());
         within(Duration::from_secs(5), ENDLESS.acquire())
             .await
             .unwrap()
             .forget();
+        let waits = tokio::spawn(client.call::<endless>(&()).into_future());
+        // A third call is told that every place is taken, which says that the second one waits by now.
+        eventually(Duration::from_secs(5), async || {
+            let third = client
+                .call::<endless>(&())
+                .with_timeout(Duration::from_millis(50));
+            matches!(third.await, Err(CallError::Busy { .. }))
+        })
+        .await;
         worker.stop().await;
-        let error = within(Duration::from_secs(5), call)
+        let error = within(Duration::from_secs(5), runs)
             .await
             .unwrap()
             .unwrap_err();
@@ -254,13 +264,18 @@ async fn a_stop_answers_what_still_runs_when_its_time_is_up() {
             Some((503, "stopped")),
             "{error:?}"
         );
+        let error = within(Duration::from_secs(5), waits)
+            .await
+            .unwrap()
+            .unwrap_err();
+        assert!(matches!(error, CallError::Busy { .. }), "{error:?}");
     })
     .await;
 }
 
 static ENDLESS: Semaphore = Semaphore::const_new(0);
 
-#[metropolis::task(subject = "replies.endless")]
+#[metropolis::task(subject = "replies.endless", concurrency = 1)]
 async fn endless() {
     ENDLESS.add_permits(1);
     std::future::pending().await

@@ -86,19 +86,15 @@ async fn a_worker_that_stops_under_load_hands_over_to_another() {
 /// A connection that is refused, or closed before a request was written to it, has accepted nothing.
 async fn load_http(address: SocketAddr) -> Tally {
     let connections = (0..CONNECTIONS).map(|_| tokio::spawn(keep_asking(address)));
-    let mut sum = Tally::default();
-    for tally in within(
+    let tallies = within(
         STOPPED_WITHIN * 2,
         futures_util::future::join_all(connections),
     )
-    .await
-    {
-        let tally = tally.unwrap();
-        sum.ok += tally.ok;
-        sum.by_status.extend(tally.by_status);
-        sum.errors.extend(tally.errors);
-    }
-    sum
+    .await;
+    tallies
+        .into_iter()
+        .map(|tally| tally.unwrap())
+        .fold(Tally::default(), Tally::and)
 }
 
 async fn keep_asking(address: SocketAddr) -> Tally {

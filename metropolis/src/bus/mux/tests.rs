@@ -48,7 +48,7 @@ fn another_spelling_of_a_token_is_none() {
 #[tokio::test]
 async fn the_first_answer_wins_and_frees_the_slot() {
     let mux = Mux::new("test");
-    let pending = mux.open(soon()).unwrap();
+    let pending = mux.open(soon(), None).unwrap();
     let reply = pending.reply_subject();
     assert!(mux.owns(&reply));
     mux.complete(answer(reply.clone()));
@@ -61,8 +61,8 @@ async fn the_first_answer_wins_and_frees_the_slot() {
 #[tokio::test]
 async fn an_old_reply_subject_does_not_answer_the_next_request() {
     let mux = Mux::new("test");
-    let old = mux.open(soon()).unwrap().reply_subject();
-    let pending = mux.open(soon()).unwrap();
+    let old = mux.open(soon(), None).unwrap().reply_subject();
+    let pending = mux.open(soon(), None).unwrap();
     mux.complete(answer(old));
     assert_eq!(mux.late(), 1);
     mux.fail(pending.reply_subject().as_str(), RequestError::NoResponders);
@@ -84,7 +84,7 @@ async fn foreign_subjects_below_the_prefix_are_counted() {
 async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
     let mux = Mux::new("test");
     let pending = mux
-        .open(Instant::now() + Duration::from_millis(30))
+        .open(Instant::now() + Duration::from_millis(30), None)
         .unwrap();
     assert_eq!(pending.await.unwrap_err(), RequestError::TimedOut);
     assert_eq!(mux.in_flight(), 0);
@@ -98,7 +98,7 @@ async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let again = mux
-        .open(Instant::now() + Duration::from_millis(30))
+        .open(Instant::now() + Duration::from_millis(30), None)
         .unwrap();
     assert_eq!(again.await.unwrap_err(), RequestError::TimedOut);
 }
@@ -107,7 +107,7 @@ async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
 async fn a_lost_connection_fails_long_waits_soon() {
     let mux = Mux::new("test");
     let pending = mux
-        .open(Instant::now() + Duration::from_secs(3600))
+        .open(Instant::now() + Duration::from_secs(3600), None)
         .unwrap();
     mux.connection_lost();
     let waited = tokio::time::timeout(Duration::from_secs(5), pending).await;
@@ -118,9 +118,12 @@ async fn a_lost_connection_fails_long_waits_soon() {
 async fn no_more_requests_than_the_bound_and_none_once_closed() {
     let mux = Mux::new("test");
     let mut pending: Vec<_> = (0..IN_FLIGHT_MAX)
-        .map(|_| mux.open(soon()).unwrap())
+        .map(|_| mux.open(soon(), None).unwrap())
         .collect();
-    assert_eq!(mux.open(soon()).unwrap_err(), RequestError::Overloaded);
+    assert_eq!(
+        mux.open(soon(), None).unwrap_err(),
+        RequestError::Overloaded
+    );
     pending.truncate(1);
     assert_eq!(mux.in_flight(), 1);
     mux.close();
@@ -128,5 +131,8 @@ async fn no_more_requests_than_the_bound_and_none_once_closed() {
         pending.remove(0).await.unwrap_err(),
         RequestError::ConnectionLost
     );
-    assert_eq!(mux.open(soon()).unwrap_err(), RequestError::NotConnected);
+    assert_eq!(
+        mux.open(soon(), None).unwrap_err(),
+        RequestError::NotConnected
+    );
 }

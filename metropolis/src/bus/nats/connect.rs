@@ -1,15 +1,17 @@
 //! The first connection. What cannot get better by waiting is an error; a server that is not there yet is waited for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::heartbeat::{self, Heart};
 use super::options::{Credentials, Target};
-use super::{ConnectError, Connection, Lost, NatsOptions, lock, watch};
+use super::supervisor::{self, Alarm};
+use super::{ConnectError, Connection, Lost, NatsOptions, Restored, lock, watch};
 use crate::bus::CAPACITY_MAX;
 use crate::bus::mux::Mux;
 
@@ -28,13 +30,16 @@ const PING_INTERVAL: Duration = Duration::from_secs(3);
 /// Commands that may wait for the socket; every send has a deadline of its own.
 const COMMANDS: usize = 8192;
 
-/// Pauses between attempts grow from the first to the second.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(4));
+/// Pauses between attempts grow from the first to the second; each is between half of that and the whole.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 
 /// How an attempt ended that did not give a connection.
-enum Failed {
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
     /// It may go better next time.
+    #[error("{0}")]
     Yet(String),
+    #[error(transparent)]
     ForGood(ConnectError),
 }
 
@@ -84,45 +89,78 @@ async fn attempt_within(
 
 async fn attempt(options: &NatsOptions, target: &Target) -> Result<Arc<Connection>, Failed> {
     let lost = Lost::default();
+    let dialled = dial(options, &target.servers, &lost.dropped).await?;
+    let (alarms, raised) = mpsc::channel(supervisor::ALARMS);
+    let connection = assemble(dialled, lost, alarms, options).await?;
+    check_inbox(&connection, options, target).await?;
+    // Not before: without its inbox a bus would seem to have a silent server.
+    let mut tasks = lock(&connection.tasks);
+    tasks.spawn(heartbeat::beat(Arc::downgrade(&connection)));
+    tasks.spawn(supervisor::supervise(raised, Arc::downgrade(&connection)));
+    drop(tasks);
+    Ok(connection)
+}
+
+/// A client that has connected, and its events from the first one on.
+pub(super) struct Dialled {
+    pub(super) client: Client,
+    pub(super) events: mpsc::Receiver<Event>,
+}
+
+/// Connects once, to the first of these servers that is there.
+pub(super) async fn dial(
+    options: &NatsOptions,
+    servers: &[ServerAddr],
+    dropped: &Arc<AtomicU64>,
+) -> Result<Dialled, Failed> {
+    let target = options.target().map_err(Failed::ForGood)?;
     let (sender, events) = mpsc::channel(watch::EVENTS);
-    let dropped = Arc::clone(&lost.dropped);
-    let client = client_options(options, target)
+    let dropped = Arc::clone(dropped);
+    let client = client_options(options, &target)
         .event_callback(move |event: Event| {
             watch::pass_on(event, &dropped, &sender);
             std::future::ready(())
         })
-        .connect(target.servers.as_slice())
+        .connect(servers)
         .await
-        .map_err(|error| failed(&error, target))?;
-    check_version(&client, target)?;
+        .map_err(|error| failed(&error, &target))?;
+    check_version(&client, &target)?;
+    Ok(Dialled { client, events })
+}
 
-    let connection = assemble(client, events, lost, options).await?;
-    check_inbox(&connection, options, target).await?;
-    Ok(connection)
+/// The servers of the options, and those a client has heard of since.
+pub(super) fn servers(options: &NatsOptions, client: &Client) -> Vec<ServerAddr> {
+    let mut servers = options.target().map_or(Vec::new(), |target| target.servers);
+    let heard = client.server_info().connect_urls;
+    for server in heard.iter().filter_map(|url| url.parse().ok()) {
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    servers
 }
 
 async fn assemble(
-    client: Client,
-    events: mpsc::Receiver<Event>,
+    dialled: Dialled,
     lost: Lost,
+    alarms: mpsc::Sender<Alarm>,
     options: &NatsOptions,
 ) -> Result<Arc<Connection>, Failed> {
     let mux = Mux::new(&options.role);
-    let inbox = client
-        .subscribe(mux.filter())
-        .await
-        .map_err(|error| Failed::Yet(error.to_string()))?;
     let connection = Arc::new(Connection {
-        client: Mutex::new(Some(Arc::new(client))),
+        options: options.clone(),
+        client: Mutex::new(None),
+        payload_max: AtomicUsize::new(dialled.client.max_payload()),
+        heart: Heart::new(mux.subject("beat")),
         mux,
         sources: Mutex::default(),
+        alarms,
         lost,
+        restored: Restored::default(),
         tasks: Mutex::new(JoinSet::new()),
     });
-    let mut tasks = lock(&connection.tasks);
-    tasks.spawn(watch::follow(events, Arc::downgrade(&connection)));
-    tasks.spawn(watch::answers(inbox, Arc::downgrade(&connection)));
-    drop(tasks);
+    let installed = connection.install(dialled).await;
+    installed.ok_or_else(|| Failed::Yet("the client has died".to_owned()))?;
     Ok(connection)
 }
 
@@ -132,10 +170,10 @@ async fn check_inbox(
     options: &NatsOptions,
     target: &Target,
 ) -> Result<(), Failed> {
-    use crate::bus::RequestError::TimedOut;
+    use crate::bus::RequestError::{Denied, TimedOut};
     match connection.fence(Instant::now() + INBOX_TIMEOUT).await {
         Ok(()) => Ok(()),
-        Err(TimedOut) => Err(Failed::ForGood(ConnectError::NoInbox {
+        Err(TimedOut | Denied) => Err(Failed::ForGood(ConnectError::NoInbox {
             servers: target.servers(),
             inbox: format!("_INBOX_{}.", options.role),
         })),
@@ -195,7 +233,7 @@ fn is_new_enough(version: &str) -> bool {
 }
 
 /// Doubles from attempt to attempt; the upper half is random, so that a thousand workers do not come back at once.
-fn pause(attempt: usize) -> Duration {
+pub(super) fn pause(attempt: usize) -> Duration {
     let (first, last) = PAUSE;
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     let pause = 2_u32
@@ -205,7 +243,7 @@ fn pause(attempt: usize) -> Duration {
         .min(last);
     // Without random numbers the pause is the longest one, which is fine for a herd of one.
     let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
-    first.max(pause.mul_f64(0.5 + share / 2.0))
+    pause.mul_f64(0.5 + share / 2.0)
 }
 
 #[cfg(test)]
@@ -226,7 +264,10 @@ mod tests {
     fn pauses_grow_and_stay_within_their_bounds() {
         for attempt in [1, 2, 5, 40, usize::MAX] {
             let pause = pause(attempt);
-            assert!(pause >= PAUSE.0 && pause <= PAUSE.1, "{attempt}: {pause:?}");
+            assert!(
+                pause >= PAUSE.0 / 2 && pause <= PAUSE.1,
+                "{attempt}: {pause:?}"
+            );
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,13 @@ pub(super) struct Source {
 
 #[derive(Debug)]
 struct State {
-    /// `None` when the subscription has ended.
+    /// `None` when the subscription has ended, and while the client it was made on is replaced.
     subscriber: Option<Subscriber>,
+    /// The client it was made on.
+    client: Weak<Client>,
+    /// What is still to come over the client before this one, which a lame duck server will close.
+    retiring: Option<Arc<Source>>,
+    ended: bool,
     /// Messages taken from this subscriber; a new subscriber counts from zero, as does the server.
     taken: u64,
     /// Taken from a subscriber and not yet by the caller.
@@ -62,13 +67,16 @@ struct State {
 impl Source {
     /// Subscribes, not yet confirmed; `None` when the client has died.
     pub(super) async fn open(
-        client: &Client,
+        client: &Arc<Client>,
         filter: &str,
         queue: Option<&Queue>,
     ) -> Option<Arc<Self>> {
         let subscriber = subscribe(client, filter, queue).await?;
         let state = State {
             subscriber: Some(subscriber),
+            client: Arc::downgrade(client),
+            retiring: None,
+            ended: false,
             taken: 0,
             backlog: VecDeque::new(),
             draining: false,
@@ -84,6 +92,49 @@ impl Source {
         }))
     }
 
+    /// Goes on with this client, if it is another one: the one before has died.
+    pub(super) async fn move_to(&self, client: &Arc<Client>) {
+        if self.is_on(client) {
+            return;
+        }
+        let subscriber = subscribe(client, &self.filter, self.queue.as_ref()).await;
+        self.change(|state| {
+            state.pull();
+            state.succeed(subscriber, client);
+        });
+    }
+
+    /// Goes on with this client beside the one before; gives what that one still has to be drained of.
+    ///
+    /// Members of a queue may overlap. A plain subscription would get messages twice, so it moves in one step.
+    pub(super) async fn hand_over(&self, client: &Arc<Client>) -> Option<Arc<Self>> {
+        if self.is_on(client) {
+            return None;
+        }
+        let subscriber = subscribe(client, &self.filter, self.queue.as_ref()).await?;
+        self.change(|state| {
+            state.pull();
+            let may_overlap = self.queue.is_some() && state.retiring.is_none();
+            if !may_overlap || state.draining || state.ended {
+                state.succeed(Some(subscriber), client);
+                return None;
+            }
+            let retiring = Arc::new(Self {
+                filter: self.filter.clone(),
+                subject: self.subject.clone(),
+                queue: self.queue.clone(),
+                state: Mutex::new(state.retire()?),
+            });
+            state.succeed(Some(subscriber), client);
+            state.retiring = Some(Arc::clone(&retiring));
+            Some(retiring)
+        })
+    }
+
+    fn is_on(&self, client: &Arc<Client>) -> bool {
+        lock(&self.state).client.as_ptr() == Arc::as_ptr(client)
+    }
+
     /// Subscribes anew while the connection is down, instead of being subscribed again by the library.
     ///
     /// After a reconnect the server counts from zero and the library goes on counting, and an agreed count would differ
@@ -93,9 +144,9 @@ impl Source {
             state.pull();
             if state.draining {
                 // What the server still owed was lost with the connection.
-                state.subscriber = None;
+                state.end();
             }
-            if state.subscriber.is_none() {
+            if state.ended {
                 return;
             }
             let subscribing = subscribe(client, &self.filter, self.queue.as_ref());
@@ -115,7 +166,7 @@ impl Source {
     pub(super) fn end(&self) {
         self.change(|state| {
             state.pull();
-            state.subscriber = None;
+            state.end();
         });
     }
 
@@ -123,7 +174,7 @@ impl Source {
     pub(super) fn deny(&self) {
         self.change(|state| {
             state.denied = true;
-            state.subscriber = None;
+            state.end();
         });
     }
 
@@ -161,26 +212,20 @@ impl Source {
         if let Some(message) = state.backlog.pop_front() {
             return Poll::Ready(Some(message));
         }
-        let Some(subscriber) = &mut state.subscriber else {
-            return Poll::Ready(None);
-        };
-        match subscriber.poll_next_unpin(context) {
-            Poll::Ready(Some(message)) => {
-                state.taken += 1;
-                Poll::Ready(Some(message))
-            }
-            Poll::Ready(None) => {
-                state.subscriber = None;
-                Poll::Ready(None)
-            }
-            Poll::Pending => {
-                match &mut state.caller {
-                    Some(caller) => caller.clone_from(context.waker()),
-                    none => *none = Some(context.waker().clone()),
-                }
-                Poll::Pending
-            }
+        if let Poll::Ready(message) = state.poll_subscriber(context) {
+            return Poll::Ready(Some(message));
         }
+        if let Poll::Ready(message) = state.poll_retiring(context) {
+            return Poll::Ready(Some(message));
+        }
+        if state.ended && state.retiring.is_none() {
+            return Poll::Ready(None);
+        }
+        match &mut state.caller {
+            Some(caller) => caller.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        Poll::Pending
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -194,6 +239,81 @@ impl Source {
 }
 
 impl State {
+    fn poll_subscriber(&mut self, context: &mut Context<'_>) -> Poll<Message> {
+        let Some(subscriber) = &mut self.subscriber else {
+            return Poll::Pending;
+        };
+        match subscriber.poll_next_unpin(context) {
+            Poll::Ready(Some(message)) => {
+                self.taken += 1;
+                Poll::Ready(message)
+            }
+            Poll::Ready(None) => {
+                self.run_dry();
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_retiring(&mut self, context: &mut Context<'_>) -> Poll<Message> {
+        let Some(retiring) = &self.retiring else {
+            return Poll::Pending;
+        };
+        match retiring.poll_next(context) {
+            Poll::Ready(Some(message)) => Poll::Ready(message),
+            Poll::Ready(None) => {
+                self.retiring = None;
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The subscriber has nothing more: the agreed count is reached, or its client has died and will be replaced.
+    fn run_dry(&mut self) {
+        self.subscriber = None;
+        self.ended |= self.draining;
+    }
+
+    fn end(&mut self) {
+        self.subscriber = None;
+        self.ended = true;
+        if let Some(retiring) = &self.retiring {
+            retiring.end();
+        }
+    }
+
+    /// Goes on with another subscriber, or with none when the new client has died as well.
+    fn succeed(&mut self, subscriber: Option<Subscriber>, client: &Arc<Client>) {
+        if self.draining {
+            // What the server still owed was lost with the client.
+            self.end();
+        }
+        if !self.ended {
+            self.subscriber = subscriber;
+            self.client = Arc::downgrade(client);
+            self.taken = 0;
+            self.aligned = true;
+        }
+    }
+
+    /// Takes out the subscriber, as a state of its own that is drained.
+    fn retire(&mut self) -> Option<Self> {
+        Some(Self {
+            subscriber: Some(self.subscriber.take()?),
+            client: self.client.clone(),
+            retiring: None,
+            ended: false,
+            taken: self.taken,
+            backlog: VecDeque::new(),
+            draining: true,
+            denied: false,
+            aligned: self.aligned,
+            caller: None,
+        })
+    }
+
     fn pull(&mut self) {
         // The bound is there for a server that sends faster than we take.
         for _ in 0..CAPACITY_MAX {
@@ -205,7 +325,7 @@ impl State {
                     self.taken += 1;
                     self.backlog.push_back(message);
                 }
-                Some(None) => self.subscriber = None,
+                Some(None) => self.run_dry(),
                 None => return,
             }
         }
@@ -246,6 +366,19 @@ impl Subscription {
         }
     }
 
+    /// As [`next`](Self::next), but the server's word that nobody listens is the end.
+    pub(in crate::bus) async fn next_answer(&mut self) -> Option<Incoming> {
+        loop {
+            let message = poll_fn(|context| self.source.poll_next(context)).await?;
+            if message::is_no_responders(&message) {
+                return None;
+            }
+            if let Some(incoming) = self.incoming(message) {
+                return Some(incoming);
+            }
+        }
+    }
+
     pub(in crate::bus) fn try_next(&mut self) -> Option<Incoming> {
         // Unconstrained, because a task that has used up its budget would hear that nothing is here.
         unconstrained(self.next()).now_or_never().flatten()
@@ -254,6 +387,10 @@ impl Subscription {
     pub(in crate::bus) fn drain(&mut self, deadline: Instant) {
         let mut state = lock(&self.source.state);
         if !std::mem::replace(&mut state.draining, true) {
+            if state.subscriber.is_none() {
+                // Its client has died: nothing is under way.
+                state.ended = true;
+            }
             tokio::spawn(drain(
                 Arc::clone(&self.source),
                 Arc::clone(&self.connection),
@@ -282,7 +419,7 @@ impl Drop for Subscription {
 }
 
 /// Leaves a subscription: agree on a count, wait until it is reached, and see to it that an idle one ends too.
-async fn drain(source: Arc<Source>, connection: Arc<Connection>, deadline: Instant) {
+pub(super) async fn drain(source: Arc<Source>, connection: Arc<Connection>, deadline: Instant) {
     let further = further(&source, &connection, deadline).await;
     while !source.stop_after(further) && Instant::now() < deadline {
         tokio::time::sleep(RETRY).await;

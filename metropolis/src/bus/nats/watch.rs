@@ -1,12 +1,13 @@
 //! What follows from the client's events. The library awaits its callback, so the callback only passes them on.
 
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
-use async_nats::{Event, Subscriber};
+use async_nats::{Client, Event, Subscriber};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
+use super::supervisor::Alarm;
 use super::{Connection, lock, message};
 use crate::bus::RequestError;
 
@@ -30,23 +31,31 @@ pub(super) fn pass_on(event: Event, dropped: &AtomicU64, events: &mpsc::Sender<E
     }
 }
 
-/// Follows a connection until its client is gone.
-pub(super) async fn follow(mut events: mpsc::Receiver<Event>, connection: Weak<Connection>) {
+/// Follows one client until it is gone.
+async fn follow(
+    mut events: mpsc::Receiver<Event>,
+    client: Weak<Client>,
+    connection: Weak<Connection>,
+) {
+    let mut was_connected = false;
     while let Some(event) = events.recv().await {
         let Some(connection) = connection.upgrade() else {
             return;
         };
         match event {
-            Event::Disconnected => connection.lose(),
-            Event::Connected => tracing::info!("connected to NATS"),
+            Event::Connected => connection.meet(std::mem::replace(&mut was_connected, true)),
             Event::ServerError(error) => connection.hear(&error.to_string()),
+            // What becomes of a client after another one has taken over is its own affair.
+            _ if !connection.is_current(&client) => {}
+            Event::Disconnected => connection.lose(),
+            Event::LameDuckMode => connection.raise(Alarm::LameDuck(client.clone())),
             event => tracing::debug!(%event, "NATS client"),
         }
     }
 }
 
 /// Hands answers to the requests that wait for them.
-pub(super) async fn answers(mut inbox: Subscriber, connection: Weak<Connection>) {
+async fn answers(mut inbox: Subscriber, client: Weak<Client>, connection: Weak<Connection>) {
     while let Some(message) = inbox.next().await {
         let Some(connection) = connection.upgrade() else {
             return;
@@ -55,19 +64,45 @@ pub(super) async fn answers(mut inbox: Subscriber, connection: Weak<Connection>)
             connection
                 .mux
                 .fail(&message.subject, RequestError::NoResponders);
+        } else if connection.heart.hears(&message.subject) {
+            continue;
         } else if let Some(incoming) = message::incoming(message, None, &connection.lost.malformed)
         {
             connection.mux.complete(incoming);
         }
     }
+    // Nothing but the end of the client's own task ends its inbox.
     if let Some(connection) = connection.upgrade() {
-        connection.bury();
+        connection.raise(Alarm::Died(client));
     }
 }
 
 impl Connection {
+    /// Follows a client from here on.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        client: &Arc<Client>,
+        events: mpsc::Receiver<Event>,
+        inbox: Subscriber,
+    ) {
+        let (client, connection) = (Arc::downgrade(client), Arc::downgrade(self));
+        let mut tasks = lock(&self.tasks);
+        // Those of earlier clients have ended; a set keeps what ended until somebody looks.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(follow(events, client.clone(), connection.clone()));
+        tasks.spawn(answers(inbox, client, connection));
+    }
+
+    fn meet(&self, again: bool) {
+        tracing::info!("connected to NATS");
+        if again {
+            self.restored.reconnects.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn lose(&self) {
         tracing::warn!("the connection to NATS is lost");
+        self.heart.trust();
         self.mux.connection_lost();
         let Some(client) = self.client() else { return };
         self.sources()
@@ -75,49 +110,70 @@ impl Connection {
             .for_each(|source| source.renew(&client));
     }
 
-    /// A refused subscription would stay empty for ever; ending it tells whoever made it.
+    /// A refused subscription would stay empty for ever, and a refused request would wait for its time-out.
     fn hear(&self, error: &str) {
         tracing::error!(error, "the NATS server reports an error");
-        let Some((filter, queue)) = denied(error) else {
-            return;
-        };
-        self.sources()
-            .iter()
-            .filter(|source| source.is_of(filter, queue))
-            .for_each(|source| source.deny());
-    }
-
-    /// The client's task is gone, which its state does not tell; from here on nothing may be queued.
-    fn bury(&self) {
-        tracing::error!(
-            "the NATS client has died, probably of malformed headers from a peer; this bus is closed"
-        );
-        lock(&self.client).take();
-        self.mux.close();
+        match refusal(error) {
+            Some(Refusal::Publish(subject)) => self.mux.deny(subject),
+            Some(Refusal::Subscribe(filter, queue)) => self
+                .sources()
+                .iter()
+                .filter(|source| source.is_of(filter, queue))
+                .for_each(|source| source.deny()),
+            None => {}
+        }
     }
 }
 
-/// Filter and queue of a subscription a server refused, out of its text: nothing else tells which one it was.
-fn denied(error: &str) -> Option<(&str, Option<&str>)> {
-    let (_, quoted) = error.split_once("Permissions Violation for Subscription to \"")?;
-    let (filter, rest) = quoted.split_once('"')?;
-    let queue = rest.split('"').nth(1);
-    Some((filter, queue))
+/// What a server does not permit.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal<'e> {
+    Publish(&'e str),
+    /// Filter and queue.
+    Subscribe(&'e str, Option<&'e str>),
+}
+
+/// Reads a refusal out of its text: nothing else tells what was refused.
+fn refusal(error: &str) -> Option<Refusal<'_>> {
+    let (_, what) = error.split_once("Permissions Violation for ")?;
+    let mut quoted = what.split('"').skip(1).step_by(2);
+    if what.starts_with("Publish to ") {
+        quoted.next().map(Refusal::Publish)
+    } else if what.starts_with("Subscription to ") {
+        Some(Refusal::Subscribe(quoted.next()?, quoted.next()))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::denied;
+    use super::Refusal::{Publish, Subscribe};
+    use super::refusal;
 
     #[test]
-    fn filter_and_queue_are_read_from_the_text_of_a_refusal() {
-        let plain = r#"nats: Permissions Violation for Subscription to "a.*""#;
-        let queue = r#"nats: Permissions Violation for Subscription to "a.b" using queue "q""#;
-        assert_eq!(
-            (denied(plain), denied(queue)),
-            (Some(("a.*", None)), Some(("a.b", Some("q"))))
-        );
-        let publish = r#"nats: Permissions Violation for Publish to "a.b""#;
-        assert_eq!((denied(publish), denied("")), (None, None));
+    fn what_was_refused_is_read_from_the_text() {
+        for (text, expected) in [
+            (
+                r#"nats: Permissions Violation for Subscription to "a.*""#,
+                Some(Subscribe("a.*", None)),
+            ),
+            (
+                r#"nats: Permissions Violation for Subscription to "a.b" using queue "q""#,
+                Some(Subscribe("a.b", Some("q"))),
+            ),
+            (
+                r#"nats: Permissions Violation for Publish to "a.b""#,
+                Some(Publish("a.b")),
+            ),
+            (
+                r#"nats: Permissions Violation for Publish with Reply of "a.b""#,
+                None,
+            ),
+            ("nats: Permissions Violation for Subscription to ", None),
+            ("", None),
+        ] {
+            assert_eq!(refusal(text), expected, "{text}");
+        }
     }
 }

@@ -98,13 +98,13 @@ impl Draw<'_> {
         }
         let mut drawn = self.own(schema, depth);
         for keyword in ["anyOf", "oneOf"] {
-            let branches = fields::parts(schema, keyword);
+            let branches = schema::parts(schema, keyword);
             if !branches.is_empty() {
                 let branch = self.dice.pick(branches).clone();
                 drawn = joined(drawn, self.value(&branch, depth + 1));
             }
         }
-        for part in fields::parts(schema, "allOf") {
+        for part in schema::parts(schema, "allOf") {
             drawn = joined(drawn, self.value(part, depth + 1));
         }
         drawn
@@ -120,7 +120,7 @@ impl Draw<'_> {
         let kind = match schema.get("type") {
             Some(Value::Array(names)) => self.dice.pick(names).clone(),
             Some(name) => name.clone(),
-            None if fields::parts(schema, "anyOf").len() + fields::parts(schema, "oneOf").len()
+            None if schema::parts(schema, "anyOf").len() + schema::parts(schema, "oneOf").len()
                 > 0 =>
             {
                 return json!({});
@@ -151,7 +151,7 @@ impl Draw<'_> {
     }
 
     fn array(&mut self, schema: &Value, depth: usize) -> Value {
-        let first = fields::parts(schema, "prefixItems").to_vec();
+        let first = schema::parts(schema, "prefixItems").to_vec();
         let mut items: Vec<Value> = first
             .iter()
             .map(|item| self.value(item, depth + 1))
@@ -172,7 +172,7 @@ impl Draw<'_> {
             .cloned()
             .unwrap_or_default()
         {
-            let needed = fields::parts(schema, "required")
+            let needed = schema::parts(schema, "required")
                 .iter()
                 .any(|required| *required == name);
             if needed || self.dice.one_in(2) {

@@ -1,4 +1,5 @@
-//! Where a worker may answer to. A reply subject is chosen by whoever sends the request, so it is not trusted.
+//! Where a worker may answer to, be it for a task or for discovery. A reply subject is chosen by whoever sends the
+//! request, so it is not trusted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

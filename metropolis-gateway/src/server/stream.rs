@@ -1,0 +1,182 @@
+//! A connection's stream that keeps the head of the request being read.
+//!
+//! A request with both `Transfer-Encoding` and `Content-Length`, or with two of the latter, is how requests are smuggled,
+//! and has to be refused (RFC 9112 §6.1, §6.3). hyper 1.12 goes by the coding or by the first of equal lengths and takes
+//! the other lengths out of the headers; that is safe, but whoever gets the request cannot see them any more. So the
+//! bytes are kept until the request has been looked at. Of requests that a client pipelines, only the first one's head
+//! is found; the others are left to hyper.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::BUFFER_MAX;
+
+/// What was read since the last answer, until the request is looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Head(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// The rest is a body; it is not kept.
+    is_done: bool,
+}
+
+impl Head {
+    /// How many times the request that was read had a `Content-Length`. Asked once for each request.
+    pub(super) fn lengths(&self) -> usize {
+        let mut kept = self.kept();
+        kept.is_done = true;
+        lines(&kept.bytes).filter(|line| is_length(line)).count()
+    }
+
+    /// The request has none, or nobody wants to know.
+    pub(super) fn skip(&self) {
+        self.kept().is_done = true;
+    }
+
+    fn keep(&self, read: &[u8]) {
+        let mut kept = self.kept();
+        if !kept.is_done {
+            let room = BUFFER_MAX - kept.bytes.len();
+            kept.bytes.extend_from_slice(&read[..read.len().min(room)]);
+        }
+    }
+
+    /// An answer is written: what is read next is another request.
+    fn begin(&self) {
+        let mut kept = self.kept();
+        kept.bytes.clear();
+        kept.is_done = false;
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lines of the first head.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    // A client may send empty lines before its request.
+    lines
+        .skip_while(|line| line.is_empty())
+        .take_while(|line| !line.is_empty())
+}
+
+fn is_length(line: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length:";
+    line.len() >= NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME)
+}
+
+/// The stream itself.
+#[derive(Debug)]
+pub(super) struct Stream {
+    inner: TcpStream,
+    head: Head,
+}
+
+impl Stream {
+    pub(super) fn new(inner: TcpStream) -> (Self, Head) {
+        let head = Head::default();
+        let stream = Self {
+            inner,
+            head: head.clone(),
+        };
+        (stream, head)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let read = &buf.filled()[before..];
+        if !read.is_empty() {
+            self.head.keep(read);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.head.begin();
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.head.begin();
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(read: &str, expected: usize) {
+        let head = Head::default();
+        head.keep(read.as_bytes());
+        assert_eq!(head.lengths(), expected, "{read:?}");
+    }
+
+    #[test]
+    fn only_the_head_is_searched() {
+        check("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcd", 1);
+        check(
+            "\r\nPOST / HTTP/1.1\r\ncontent-LENGTH:4\r\nTransfer-Encoding: chunked\r\n\r\n",
+            1,
+        );
+        check("POST / HTTP/1.1\nHost: a\nContent-Length: 4\n\n", 1);
+        check(
+            "POST / HTTP/1.1\r\ncontent-length: 4\r\nContent-Length: 4\r\n\r\n",
+            2,
+        );
+        check(
+            "POST / HTTP/1.1\r\nX-Content-Length: 4\r\n\r\n\r\nContent-Length: 4",
+            0,
+        );
+        check("", 0);
+    }
+
+    #[test]
+    fn a_body_is_not_kept_and_the_next_head_is() {
+        let head = Head::default();
+        head.skip();
+        head.keep(b"content-length: 4\r\n");
+        assert_eq!(head.lengths(), 0);
+        head.begin();
+        head.keep(b"content-length: 4\r\n");
+        assert_eq!(head.lengths(), 1);
+    }
+}

@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, Entry, Problems};
 use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
 use crate::dispatch::Dispatch;
+use crate::health::Health;
 use crate::permissions::Permissions;
 use crate::replies::ReplyRule;
 use crate::service::{self, Breaking, Identity, Offer};
@@ -44,6 +45,7 @@ pub struct Worker {
     stop_timeout: Duration,
     reply_prefixes: Vec<String>,
     allow_breaking: bool,
+    health: Option<Health>,
 }
 
 /// Why a worker did not start.
@@ -81,6 +83,7 @@ impl Worker {
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
+            health: None,
         }
     }
 
@@ -137,6 +140,13 @@ impl Worker {
         self
     }
 
+    /// Lets this worker say whether it is ready.
+    #[must_use]
+    pub fn with_health(mut self, health: Health) -> Self {
+        self.health = Some(health);
+        self
+    }
+
     /// Starts even if callers of the contracts in service would break; refuses otherwise. `METROPOLIS_ALLOW_BREAKING`.
     #[must_use]
     pub fn with_allow_breaking(mut self) -> Self {
@@ -188,7 +198,7 @@ impl Worker {
             }
         }
         running.appear(&identity, offers).await?;
-        running.say_hello();
+        running.begin(self.health);
         Ok(running)
     }
 

@@ -11,6 +11,7 @@ use super::StartError;
 use super::lane::{Lane, Shared};
 use crate::bus::Bus;
 use crate::dispatch::Dispatch;
+use crate::health::Health;
 use crate::replies::ReplyRule;
 use crate::service::{Counts, Identity, Offer, Presence};
 
@@ -21,6 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct RunningWorker {
     service: String,
     presence: Option<Presence>,
+    health: Option<Health>,
     lanes: Vec<Arc<Lane>>,
     loops: JoinSet<()>,
     leave: watch::Sender<Option<Instant>>,
@@ -48,6 +50,7 @@ impl RunningWorker {
         Self {
             service: identity.name.clone(),
             presence: None,
+            health: None,
             lanes: Vec::new(),
             loops: JoinSet::new(),
             leave,
@@ -117,6 +120,9 @@ impl RunningWorker {
             service = self.service,
             "the worker stops: it finishes what it has accepted"
         );
+        if let Some(health) = &self.health {
+            health.end();
+        }
         // Whoever routes to this worker hears of it first, and looks for another while this one drains.
         if let Some(presence) = &mut self.presence {
             presence.leave(deadline).await;
@@ -149,7 +155,16 @@ impl RunningWorker {
             .is_ok()
     }
 
-    pub(super) fn say_hello(&self) {
+    /// Says that it serves, to whoever reads its log and to whoever asks for its health.
+    pub(super) fn begin(&mut self, health: Option<Health>) {
+        self.say_hello();
+        self.health = health;
+        if let Some(health) = &self.health {
+            health.begin(self.shared.bus.clone());
+        }
+    }
+
+    fn say_hello(&self) {
         let bus = if self.shared.bus.is_embedded() {
             "the embedded bus"
         } else {

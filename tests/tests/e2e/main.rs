@@ -4,6 +4,7 @@
 mod calls;
 mod discovery;
 mod examples;
+mod health;
 mod permissions;
 mod readme;
 mod replies;

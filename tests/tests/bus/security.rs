@@ -136,6 +136,30 @@ async fn a_user_with_a_password_from_a_file() {
     assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
 }
 
+/// Whoever changes a password changes it in two places, and neither process has to be started again.
+#[tokio::test]
+async fn a_password_that_is_changed_while_both_run() {
+    let mut case = Case::new();
+    let config = |password: &str| format!("authorization {{ user: me, password: \"{password}\" }}");
+    let server = NatsServer::start_with(&config("first-secret")).await;
+    let security = NatsSecurity {
+        user: Some("me".to_owned()),
+        password_file: Some(case.secret("password", "first-secret")),
+        ..NatsSecurity::default()
+    };
+    let bus = within(PATIENCE, Bus::connect(options(&server, &security)));
+    let bus = bus.await.unwrap();
+    let mut received = bus.subscribe("still.here", None, 16).await.unwrap();
+    server.reload(&config("second-secret")).await;
+    eventually(PATIENCE, async || !bus.is_connected()).await;
+    case.secret("password", "second-secret");
+    eventually(PATIENCE, async || bus.fence(soon()).await.is_ok()).await;
+    crate::parties::publish(&bus, crate::parties::message("still.here", "")).await;
+    crate::parties::next(&mut received).await;
+    assert_eq!(bus.counters().rebuilds, 1);
+    case.hides("");
+}
+
 #[tokio::test]
 async fn a_token_from_a_file() {
     let mut case = Case::new();

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use async_nats::{Client, Event, Subscriber};
+use async_nats::{Client, ClientError, ConnectErrorKind, Event, Subscriber};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
@@ -51,6 +51,9 @@ async fn follow(
             _ if !connection.is_current(&client) => {}
             Event::Disconnected => connection.lose(),
             Event::LameDuckMode => connection.raise(Alarm::LameDuck(client.clone())),
+            Event::ClientError(error) if is_refusal(&error) => {
+                connection.raise(Alarm::Refused(client.clone()));
+            }
             event => tracing::debug!(%event, "NATS client"),
         }
     }
@@ -132,6 +135,15 @@ impl Connection {
             None => {}
         }
     }
+}
+
+/// Whether the library failed to connect again because of its credentials. It passes on no more than a text.
+fn is_refusal(error: &ClientError) -> bool {
+    let kinds = [
+        ConnectErrorKind::AuthorizationViolation,
+        ConnectErrorKind::Authentication,
+    ];
+    matches!(error, ClientError::Other(text) if kinds.iter().any(|kind| kind.to_string() == *text))
 }
 
 /// What a server does not permit.

@@ -35,6 +35,8 @@ pub(super) enum Alarm {
     Died(Weak<Client>),
     /// The server is silent, and the client does not leave it.
     Silent(Weak<Client>),
+    /// A server that once let the client in does not any more.
+    Refused(Weak<Client>),
     /// The server is about to close its connections.
     LameDuck(Weak<Client>),
 }
@@ -56,6 +58,12 @@ pub(super) async fn supervise(mut alarms: mpsc::Receiver<Alarm>, connection: Wea
             Alarm::Died(client) => {
                 let likely = "the NATS client has died, most likely of malformed headers from a peer; making a new one";
                 rebuild(&connection, &client, likely, &mut lives).await;
+            }
+            Alarm::Refused(client) => {
+                // The library would send the same credentials for ever; files may hold others by now.
+                let why =
+                    "the NATS server does not take the credentials any more; reading them again";
+                rebuild(&connection, &client, why, &mut lives).await;
             }
             Alarm::Silent(client) => {
                 let why = "the NATS client is stuck on a silent server; making a new one";

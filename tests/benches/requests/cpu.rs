@@ -15,8 +15,8 @@ pub(crate) fn spent(pid: u32) -> Duration {
     threads.flatten().map(of_thread).sum()
 }
 
-/// Resident memory of a process in MiB.
-pub(crate) fn resident_mib(pid: u32) -> f64 {
+/// Resident memory of a process in megabytes.
+pub(crate) fn resident_mb(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))
         .expect("the process is running, on Linux");
     let kib = status
@@ -25,5 +25,5 @@ pub(crate) fn resident_mib(pid: u32) -> f64 {
     let kib: f64 = kib
         .and_then(|kib| kib.parse().ok())
         .expect("the kernel counts it");
-    kib / 1024.0
+    kib * 1024.0 / 1e6
 }

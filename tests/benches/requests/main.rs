@@ -46,7 +46,10 @@ async fn bench(wanted: &str) {
             results.push(contest.run().await);
         }
     }
-    let mut report = contest::report(&results);
+    let mut report = String::new();
+    if !results.is_empty() {
+        report += &contest::report(&results);
+    }
     if "hello".contains(wanted) {
         report += &hello::report().await;
     }

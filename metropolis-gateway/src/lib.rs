@@ -35,6 +35,7 @@ mod admin;
 mod forward;
 mod mount;
 mod openapi;
+mod operation;
 mod server;
 mod site;
 mod start;
@@ -93,7 +94,7 @@ pub async fn run() -> Result<(), RunError> {
 /// # Errors
 /// With every conflict between the tasks.
 pub fn openapi() -> Result<serde_json::Value, Problems> {
-    Catalog::linked().map(|catalog| openapi::document(&catalog))
+    Catalog::linked().map(|catalog| openapi::document(&operation::linked(catalog.entries())))
 }
 
 impl Gateway {

@@ -9,13 +9,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
-use metropolis::listing::Listing;
+use metropolis::listing::{Line, Listing};
 use metropolis::route::{Method as RouteMethod, Route, Segment};
 use metropolis::{Bus, Client};
 
 use crate::admin::{Admin, BuiltIn, Readiness};
 use crate::forward::{Forwarding, TaskRoute, forward};
 use crate::openapi;
+use crate::operation::{self, Operation};
 use crate::status::Refusal;
 use crate::table::{Table, canonical};
 
@@ -77,16 +78,18 @@ impl Site {
     /// When a task has a path that is the gateway's own.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
         check_reserved(catalog)?;
-        let openapi = openapi::document(catalog).to_string();
-        let routes = serde_json::to_vec(&Listing::of(catalog)).expect("a listing is plain data");
+        let operations = operation::linked(catalog.entries());
+        let openapi = openapi::document(&operations).to_string();
+        let lines: Vec<Line> = operations.iter().map(Operation::line).collect();
+        let routes = serde_json::to_vec(&Listing(lines)).expect("a listing is plain data");
         let public = if plan.is_local {
             BuiltIn::LOCAL
         } else {
             BuiltIn::PUBLIC
         };
         Ok(Self {
-            public: table(catalog, public),
-            admin: table(&Catalog::default(), BuiltIn::ADMIN),
+            public: table(&operations, public),
+            admin: table(&[], BuiltIn::ADMIN),
             built_in: Admin {
                 openapi: openapi.into(),
                 routes: routes.into(),
@@ -151,7 +154,7 @@ impl Site {
     }
 }
 
-fn table(catalog: &Catalog, built_in: &[BuiltIn]) -> Table<Target> {
+fn table(operations: &[Operation], built_in: &[BuiltIn]) -> Table<Target> {
     let own: Vec<(BuiltIn, [Segment; 1])> = built_in
         .iter()
         .map(|path| (*path, [Segment::Literal(path.name().to_owned())]))
@@ -159,9 +162,9 @@ fn table(catalog: &Catalog, built_in: &[BuiltIn]) -> Table<Target> {
     let own = own
         .iter()
         .map(|(path, segments)| (RouteMethod::Get, &segments[..], Target::BuiltIn(*path)));
-    let tasks = catalog.entries().iter().filter_map(|entry| {
-        let route = entry.route.as_ref()?;
-        let task = TaskRoute::of(entry)?;
+    let tasks = operations.iter().filter_map(|operation| {
+        let route = operation.route.as_ref()?;
+        let task = TaskRoute::of(operation)?;
         Some((route.method, route.segments(), Target::Task(Box::new(task))))
     });
     Table::of(own.chain(tasks))

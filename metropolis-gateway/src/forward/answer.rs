@@ -18,10 +18,10 @@ pub(super) fn of(task: &TaskRoute, success: Success) -> Result<Response<Bytes>, 
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = task.status;
     copy_headers(&success.headers, &mut response);
-    if has_no_body(task.status) || task.entry.returns_nothing() {
+    if has_no_body(task.status) || task.returns_nothing() {
         return Ok(response);
     }
-    let media_type = match &task.entry.output {
+    let media_type = match &task.operation.contract().output {
         Some(_) => json(&success.payload)?,
         None => raw(&success.headers),
     };

@@ -15,12 +15,13 @@ use metropolis::input::{Place, Text};
 use metropolis::subject::Subject;
 
 use self::body::{Content, Kind};
-use crate::operation::Operation;
+use crate::operation::{Format, Operation};
 use crate::status::Refusal;
 
 mod answer;
 mod body;
 mod headers;
+mod legacy;
 mod message;
 mod query;
 
@@ -108,7 +109,10 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
     };
     let timeout = task.operation.timeout;
     let success = forwarding.client.send(outgoing, timeout).await?;
-    answer::of(task, success)
+    match task.operation.format {
+        Format::Json => answer::of(task, success),
+        Format::Legacy => legacy::answer(&success.payload),
+    }
 }
 
 /// What the head alone can be refused for; otherwise what kind of body to expect.

@@ -12,6 +12,9 @@ use metropolis::input::Shape;
 use metropolis::listing::Line;
 use metropolis::route::Route;
 use metropolis::subject::Pattern;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Where an operation comes from; what comes first here wins over what comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +23,22 @@ pub(crate) enum Source {
     Served,
     /// A declaration, linked into this process.
     Declared,
+    /// A route of the configuration.
+    Fixed,
+    /// A service on the bus.
+    Discovered,
+}
+
+/// How requests and replies are written on the bus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Format {
+    /// The input as one JSON document, the value as another; faults in headers.
+    #[default]
+    Json,
+    /// As the Python `metropolis` had it: every value of the input in a list, the reply `{"code":200,"data":…}`.
+    Legacy,
 }
 
 /// One task as the gateway knows it.
@@ -37,6 +56,7 @@ pub(crate) struct Operation {
     pub(crate) queue: String,
     /// The longest one call may take.
     pub(crate) timeout: Duration,
+    pub(crate) format: Format,
     pub(crate) promise: Arc<Promise>,
 }
 
@@ -45,6 +65,41 @@ pub(crate) struct Operation {
 pub(crate) struct Promise {
     pub(crate) contract: Contract,
     pub(crate) shape: Arc<Shape>,
+    /// What a contract that was fetched takes of the space for all of them; given back with the contract.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Promise {
+    /// The promise of a contract that was fetched.
+    pub(crate) fn kept(contract: Contract, room: OwnedSemaphorePermit) -> Self {
+        Self {
+            _room: Some(room),
+            ..Self::of(contract)
+        }
+    }
+
+    /// What is promised where nobody says more: it takes a JSON object and answers anything.
+    pub(crate) fn open(output: Option<Value>) -> Self {
+        Self::of(Contract {
+            input: Some(json!({ "type": "object" })),
+            output,
+            empty: false,
+            status: 200,
+            faults: Vec::new(),
+            docs: String::new(),
+            deprecated: false,
+        })
+    }
+
+    fn of(contract: Contract) -> Self {
+        let any = Value::Bool(true);
+        let shape = Shape::of(contract.input.as_ref().unwrap_or(&any));
+        Self {
+            contract,
+            shape: Arc::new(shape),
+            _room: None,
+        }
+    }
 }
 
 impl Operation {
@@ -65,9 +120,11 @@ impl Operation {
             route: entry.route.clone(),
             queue: entry.queue.as_str().to_owned(),
             timeout: meta.timeout,
+            format: Format::Json,
             promise: Arc::new(Promise {
                 contract: Contract::of(entry),
                 shape: Arc::clone(&entry.shape),
+                _room: None,
             }),
         }
     }

@@ -13,7 +13,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::TaskRoute;
+use super::{TaskRoute, legacy};
+use crate::operation::Format;
 use crate::status::Refusal;
 
 /// Makes subject and payload of a request.
@@ -80,7 +81,10 @@ fn subject(task: &TaskRoute, values: &[(&str, &str)]) -> Result<Subject, Refusal
     filled.map_err(|_| Refusal::ValuesTooLong { max: SUBJECT_MAX })
 }
 
-fn payload(task: &TaskRoute, texts: &[Text<'_>], body: &Bytes) -> Result<Bytes, InputError> {
+fn payload(task: &TaskRoute, texts: &[Text<'_>], body: &Bytes) -> Result<Bytes, Refusal> {
+    if task.operation.format == Format::Legacy {
+        return legacy::payload(texts, body);
+    }
     Ok(match assemble(task.operation.shape(), texts, body)? {
         Cow::Borrowed(_) if !body.is_empty() => body.clone(),
         assembled => Bytes::from(assembled.into_owned()),

@@ -1,5 +1,6 @@
-//! What the gateway says about itself: whether it lives, whether it is ready, its routes and its OpenAPI document.
+//! What the gateway says about itself: its own paths, and whether it is ready.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use metropolis::bus::Bus;
 use metropolis::wire::JSON;
 use tokio::sync::Mutex;
 
-use crate::status::Refusal;
+use crate::site::Board;
 
 /// How long the bus may take to answer before the gateway counts as not ready.
 const READY_WITHIN: Duration = Duration::from_secs(1);
@@ -46,33 +47,7 @@ impl BuiltIn {
     }
 }
 
-/// What the built-in paths answer from.
-#[derive(Debug)]
-pub(crate) struct Admin {
-    pub(crate) openapi: Bytes,
-    pub(crate) routes: Bytes,
-    pub(crate) readiness: Readiness,
-}
-
-impl Admin {
-    /// Answers one built-in path.
-    ///
-    /// # Errors
-    /// When the gateway is asked whether it is ready, and is not.
-    pub(crate) async fn answer(&self, path: BuiltIn) -> Result<Response<Bytes>, Refusal> {
-        match path {
-            BuiltIn::OpenApi => Ok(json(self.openapi.clone())),
-            BuiltIn::Routes => Ok(json(self.routes.clone())),
-            BuiltIn::Healthz => Ok(json(Bytes::from_static(br#"{"status":"alive"}"#))),
-            BuiltIn::Readyz if self.readiness.check().await => {
-                Ok(json(Bytes::from_static(br#"{"status":"ready"}"#)))
-            }
-            BuiltIn::Readyz => Err(Refusal::NotReady),
-        }
-    }
-}
-
-fn json(body: Bytes) -> Response<Bytes> {
+pub(crate) fn json(body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     response
         .headers_mut()
@@ -80,19 +55,21 @@ fn json(body: Bytes) -> Response<Bytes> {
     response
 }
 
-/// Whether requests would be answered: the bus works and the gateway is not about to stop.
+/// Whether requests would be answered: the bus works, all routes are there and the gateway is not about to stop.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     bus: Bus,
+    board: Arc<Board>,
     stopping: AtomicBool,
     /// When the bus was last asked, and what came of it. Whoever asks meanwhile waits for the same answer.
     last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Readiness {
-    pub(crate) fn new(bus: Bus) -> Self {
+    pub(crate) fn new(bus: Bus, board: Arc<Board>) -> Self {
         Self {
             bus,
+            board,
             stopping: AtomicBool::new(false),
             last: Mutex::new(None),
         }
@@ -107,8 +84,11 @@ impl Readiness {
         self.stopping.load(Ordering::Acquire)
     }
 
-    async fn check(&self) -> bool {
-        !self.is_stopping() && self.bus.is_connected() && self.bus_answers().await
+    pub(crate) async fn check(&self) -> bool {
+        !self.is_stopping()
+            && self.board.is_complete()
+            && self.bus.is_connected()
+            && self.bus_answers().await
     }
 
     async fn bus_answers(&self) -> bool {

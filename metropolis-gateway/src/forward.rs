@@ -11,16 +11,17 @@ use http::{HeaderName, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::Client;
 use metropolis::bus::{Bus, Outgoing};
-use metropolis::catalog::Entry;
 use metropolis::input::{Place, Text};
 use metropolis::subject::Subject;
 
 use self::body::{Content, Kind};
+use crate::operation::{Format, Operation};
 use crate::status::Refusal;
 
 mod answer;
 mod body;
 mod headers;
+mod legacy;
 mod message;
 mod query;
 
@@ -29,7 +30,7 @@ pub(crate) use headers::{check_forwarded, forwarded_by_default};
 /// A task with its route, prepared once.
 #[derive(Debug)]
 pub(crate) struct TaskRoute {
-    entry: Entry,
+    operation: Operation,
     /// The subject of a task whose subject has no parameters; most have none.
     subject: Option<Subject>,
     /// The names of the path's parameters, in order.
@@ -51,23 +52,27 @@ pub(crate) struct Forwarding {
 
 impl TaskRoute {
     /// `None` for a task that has no route.
-    pub(crate) fn of(entry: &Entry) -> Option<Self> {
-        let route = entry.route.as_ref()?;
+    pub(crate) fn of(operation: &Operation) -> Option<Self> {
+        let route = operation.route.as_ref()?;
         Some(Self {
-            subject: entry.pattern.literal(),
+            subject: operation.pattern.literal(),
             names: route.parameters().map(str::to_owned).collect(),
             takes_body: route.method.has_body(),
-            status: StatusCode::from_u16(entry.spec.status()).unwrap_or(StatusCode::OK),
-            entry: entry.clone(),
+            status: StatusCode::from_u16(operation.contract().status).unwrap_or(StatusCode::OK),
+            operation: operation.clone(),
         })
     }
 
     fn answers_json(&self) -> bool {
-        self.entry.output.is_some() && !self.entry.returns_nothing()
+        self.operation.contract().output.is_some() && !self.returns_nothing()
     }
 
     fn takes_raw(&self) -> bool {
-        self.entry.input.is_none()
+        self.operation.contract().input.is_none()
+    }
+
+    fn returns_nothing(&self) -> bool {
+        self.operation.contract().empty
     }
 }
 
@@ -102,9 +107,12 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         headers,
         payload,
     };
-    let timeout = task.entry.meta().timeout;
+    let timeout = task.operation.timeout;
     let success = forwarding.client.send(outgoing, timeout).await?;
-    answer::of(task, success)
+    match task.operation.format {
+        Format::Json => answer::of(task, success),
+        Format::Legacy => legacy::answer(&success.payload),
+    }
 }
 
 /// What the head alone can be refused for; otherwise what kind of body to expect.

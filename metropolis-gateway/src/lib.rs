@@ -27,14 +27,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use metropolis::catalog::{Catalog, Problem, Problems};
-use metropolis::config::{LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings};
+use metropolis::config::{
+    DISCOVERY_INTERVAL_DEFAULT, LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings,
+};
 use metropolis::worker::stop_signal;
 use metropolis::{Bus, RunError, Worker, connect};
 
 mod admin;
+mod admission;
+mod discovery;
+mod fixed;
 mod forward;
 mod mount;
 mod openapi;
+mod operation;
 mod server;
 mod site;
 mod start;
@@ -43,7 +49,9 @@ mod table;
 mod testing;
 mod workers;
 
+pub use fixed::StaticRoute;
 pub use mount::Mounted;
+pub use operation::Format;
 pub use site::{HEADERS_BYTES_MAX, HEADERS_MAX, URI_MAX};
 pub use start::{RunningGateway, StartError};
 pub use testing::InProcess;
@@ -70,6 +78,9 @@ pub struct Gateway {
     body_max: usize,
     forwarded: Option<Vec<String>>,
     stop_timeout: Duration,
+    fixed: Vec<StaticRoute>,
+    is_discovering: bool,
+    discovery_interval: Duration,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -93,7 +104,7 @@ pub async fn run() -> Result<(), RunError> {
 /// # Errors
 /// With every conflict between the tasks.
 pub fn openapi() -> Result<serde_json::Value, Problems> {
-    Catalog::linked().map(|catalog| openapi::document(&catalog))
+    Catalog::linked().map(|catalog| openapi::document(&operation::linked(catalog.entries())))
 }
 
 impl Gateway {
@@ -108,6 +119,9 @@ impl Gateway {
             body_max: BODY_MAX_DEFAULT,
             forwarded: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
+            fixed: Vec::new(),
+            is_discovering: false,
+            discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
         }
     }
 
@@ -118,6 +132,7 @@ impl Gateway {
             listen: settings.listen,
             admin_listen: settings.admin_listen,
             stop_timeout: settings.stop_timeout,
+            discovery_interval: settings.discovery_interval,
             ..Self::new(bus)
         }
     }
@@ -127,12 +142,19 @@ impl Gateway {
     /// # Errors
     /// When a setting is malformed, the bus is not reached, or none is named: nobody else is on the embedded bus.
     pub async fn from_env() -> Result<Self, RunError> {
-        let settings = Settings::from_env()?;
-        let bus = connect(&settings, "gateway").await?;
+        Self::alone(&Settings::from_env()?).await
+    }
+
+    /// A gateway without a worker, on the bus that settings name.
+    ///
+    /// # Errors
+    /// When the bus is not reached, or none is named: nobody else is on the embedded bus.
+    pub async fn alone(settings: &Settings) -> Result<Self, RunError> {
+        let bus = connect(settings, "gateway").await?;
         if bus.is_embedded() {
             return Err(StartError::from(alone()).into());
         }
-        Ok(Self::configured(bus, &settings))
+        Ok(Self::configured(bus, settings))
     }
 
     /// Runs a worker in the same process: it is started before the first request and stopped after the last one.
@@ -172,6 +194,32 @@ impl Gateway {
         names: impl IntoIterator<Item = N>,
     ) -> Self {
         self.forwarded = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Serves whatever services are on the bus as well, as they come and go; off without this, and on in the binary.
+    ///
+    /// What is linked in or configured wins over what is found. A service that is wrong, or wants what another has, is
+    /// not served: `/_routes` shows it under `quarantined` with its reason. The gateway is ready when it has heard
+    /// everybody who was there at its start.
+    #[must_use]
+    pub fn with_discovery(mut self) -> Self {
+        self.is_discovering = true;
+        self
+    }
+
+    /// How often services are asked what they serve, which finds what announcements missed;
+    /// 10 seconds otherwise, give or take a tenth. `METROPOLIS_DISCOVERY_INTERVAL`.
+    #[must_use]
+    pub fn with_discovery_interval(mut self, interval: Duration) -> Self {
+        self.discovery_interval = interval;
+        self
+    }
+
+    /// A route to a responder that announces nothing, beside those there are.
+    #[must_use]
+    pub fn with_route(mut self, route: StaticRoute) -> Self {
+        self.fixed.push(route);
         self
     }
 

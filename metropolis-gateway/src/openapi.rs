@@ -1,11 +1,10 @@
-//! OpenAPI: the catalog as an OpenAPI 3.1 document, one operation for each route. Pure.
+//! OpenAPI: operations as an OpenAPI 3.1 document, one operation for each route. Pure.
 //!
 //! It says what the gateway does: which texts a route takes and where, what each status means, and which codes of which
 //! fault come with it. Schemas are the ones the workers check by, so what the document allows is not refused.
 
 use std::collections::BTreeSet;
 
-use metropolis::catalog::{Catalog, Entry};
 use metropolis::route::Route;
 use serde_json::{Map, Value, json};
 
@@ -13,17 +12,18 @@ mod components;
 mod parameters;
 mod responses;
 
+use crate::operation::Operation;
 use components::{Components, Names};
 
-/// Describes the routes of a catalog.
-pub(crate) fn document(catalog: &Catalog) -> Value {
+/// Describes the operations that have a route.
+pub(crate) fn document(operations: &[Operation]) -> Value {
     let mut components = Components::default();
     let mut paths: Map<String, Value> = Map::new();
     let mut ids = BTreeSet::new();
-    for entry in catalog.entries() {
-        let Some(route) = &entry.route else { continue };
-        let mut operation = operation(entry, route, &mut components);
-        operation["operationId"] = operation_id(entry.meta().name, &mut ids).into();
+    for task in operations {
+        let Some(route) = &task.route else { continue };
+        let mut operation = operation(task, route, &mut components);
+        operation["operationId"] = operation_id(&task.name, &mut ids).into();
         let path = paths.entry(route.path()).or_insert_with(|| json!({}));
         path[route.method.as_str().to_ascii_lowercase()] = operation;
     }
@@ -31,37 +31,36 @@ pub(crate) fn document(catalog: &Catalog) -> Value {
     schemas.insert(responses::PROBLEM.to_owned(), responses::problem_schema());
     json!({
         "openapi": "3.1.0",
-        "info": info(catalog),
+        "info": info(operations),
         "paths": paths,
         "components": { "schemas": schemas, "responses": responses::shared() },
     })
 }
 
 /// Named after the package that holds the tasks, as the worker's service is.
-fn info(catalog: &Catalog) -> Value {
-    let origin = catalog.served().next().or(catalog.entries().first());
-    let origin = origin.map(|entry| entry.meta().origin);
-    let title = origin.map_or("metropolis", |origin| origin.package);
-    let version = origin.map_or("0.0.0", |origin| origin.version);
+fn info(operations: &[Operation]) -> Value {
+    let first = operations.iter().min_by_key(|task| task.source);
+    let title = first.map_or("metropolis", |task| &task.service);
+    let version = first.map_or("0.0.0", |task| &task.version);
     json!({ "title": title, "version": version })
 }
 
-fn operation(entry: &Entry, route: &Route, components: &mut Components) -> Value {
-    let meta = entry.meta();
-    let names = components.adopt(entry.input.as_ref());
+fn operation(task: &Operation, route: &Route, components: &mut Components) -> Value {
+    let contract = task.contract();
+    let names = components.adopt(contract.input.as_ref());
     let mut operation = json!({
-        "tags": [meta.subject.split('.').next()],
-        "responses": responses::of(entry, route, components),
+        "tags": [task.pattern.as_str().split('.').next()],
+        "responses": responses::of(task, route, components),
     });
-    let (summary, description) = docs(meta.docs);
+    let (summary, description) = docs(&contract.docs);
     set(&mut operation, "summary", summary);
     set(&mut operation, "description", description);
     set(
         &mut operation,
         "deprecated",
-        meta.deprecated.then_some(true),
+        contract.deprecated.then_some(true),
     );
-    let parameters = parameters::of(entry, route, &names);
+    let parameters = parameters::of(task, route, &names);
     set(
         &mut operation,
         "parameters",
@@ -70,7 +69,7 @@ fn operation(entry: &Entry, route: &Route, components: &mut Components) -> Value
     set(
         &mut operation,
         "requestBody",
-        request_body(entry, route, &names),
+        request_body(task, route, &names),
     );
     operation
 }
@@ -98,40 +97,40 @@ fn docs(docs: &str) -> (Option<String>, Option<String>) {
     (some(&summary), some(rest.trim()))
 }
 
-fn request_body(entry: &Entry, route: &Route, names: &Names) -> Option<Value> {
+fn request_body(task: &Operation, route: &Route, names: &Names) -> Option<Value> {
     if !route.method.has_body() {
         return None;
     }
-    let Some(input) = &entry.input else {
+    let Some(input) = &task.contract().input else {
         return Some(json!({ "content": { "*/*": {} } }));
     };
     let in_path: Vec<&str> = route.parameters().collect();
     let mut schema = names.rewritten(input);
     parameters::remove_properties(&mut schema, &in_path);
     let others = || {
-        entry
-            .shape
+        task.shape()
             .properties()
             .filter(|(name, _)| !in_path.contains(name))
     };
-    if takes_nothing(entry, &in_path) {
+    if takes_nothing(task, &in_path) {
         return None;
     }
-    let required = !entry.shape.is_object() || others().any(|(_, property)| property.required());
+    let required = !task.shape().is_object() || others().any(|(_, property)| property.required());
     let mut content = json!({ "application/json": { "schema": schema } });
-    if let Some(form) = parameters::form(entry, &in_path, names) {
+    if let Some(form) = parameters::form(task, &in_path, names) {
         content["application/x-www-form-urlencoded"] = json!({ "schema": form });
     }
-    let is_needed = required && !entry.shape.is_null();
+    let is_needed = required && !task.shape().is_null();
     Some(json!({ "required": is_needed, "content": content }))
 }
 
 /// Whether the path says all there is to say.
-fn takes_nothing(entry: &Entry, in_path: &[&str]) -> bool {
-    let shape = &entry.shape;
+fn takes_nothing(task: &Operation, in_path: &[&str]) -> bool {
+    let shape = task.shape();
     let all_in_path =
         !in_path.is_empty() && shape.properties().all(|(name, _)| in_path.contains(&name));
-    all_in_path || (shape.is_null() && !shape.is_object() && is_null(entry.input.as_ref()))
+    all_in_path
+        || (shape.is_null() && !shape.is_object() && is_null(task.contract().input.as_ref()))
 }
 
 fn is_null(input: Option<&Value>) -> bool {

@@ -3,21 +3,31 @@
 //! The routes of the tasks and the gateway's own paths stand in one table, so that both have the same rules for paths
 //! and methods. No sockets here: a listener and a test come in by the same door.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
-use metropolis::listing::Listing;
-use metropolis::route::{Method as RouteMethod, Route, Segment};
+use metropolis::route::{Route, Segment};
 use metropolis::{Bus, Client};
+use tokio::task::JoinSet;
 
-use crate::admin::{Admin, BuiltIn, Readiness};
-use crate::forward::{Forwarding, TaskRoute, forward};
-use crate::openapi;
+use self::follow::{Base, follow};
+use self::routes::{Routes, Target};
+use crate::admin::{self, BuiltIn, Readiness};
+use crate::fixed::{self, StaticRoute};
+use crate::forward::{Forwarding, forward};
 use crate::status::Refusal;
-use crate::table::{Table, canonical};
+use crate::table::canonical;
+use crate::{discovery, operation};
+
+mod follow;
+mod routes;
 
 /// The longest path and query together, in bytes.
 pub const URI_MAX: usize = 8 * 1024;
@@ -37,13 +47,6 @@ const RESERVED: &[&str] = &[
     "_console",
 ];
 
-/// What stands behind a route.
-#[derive(Debug)]
-enum Target {
-    Task(Box<TaskRoute>),
-    BuiltIn(BuiltIn),
-}
-
 /// Which listener a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -51,13 +54,45 @@ pub(crate) enum Side {
     Admin,
 }
 
-/// Everything that is answered.
+/// Everything that is answered, now and as it changes.
 #[derive(Debug)]
 pub(crate) struct Site {
-    public: Table<Target>,
-    admin: Table<Target>,
+    board: Arc<Board>,
     forwarding: Forwarding,
-    built_in: Admin,
+    readiness: Readiness,
+    /// What watches the bus, if anything; it ends with the site.
+    _watching: JoinSet<()>,
+}
+
+/// The place of the routes that are answered now.
+///
+/// A lock, and no cell that is read without one: it is held for as long as counting one more reader takes.
+#[derive(Debug)]
+pub(crate) struct Board {
+    routes: RwLock<Arc<Routes>>,
+    is_complete: AtomicBool,
+}
+
+impl Board {
+    fn routes(&self) -> Arc<Routes> {
+        // Routes are swapped whole, so a poisoned lock holds good ones.
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn swap(&self, routes: Routes, is_complete: bool) {
+        let routes = Arc::new(routes);
+        let mut place = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *place, routes);
+        drop(place);
+        // Outside the lock: the last to let go of large tables takes a while.
+        drop(old);
+        self.is_complete.fetch_or(is_complete, Ordering::AcqRel);
+    }
+
+    /// Whether every source of routes was heard, so that no route is missing that should be there.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
+    }
 }
 
 /// What a site is made of beside its tasks.
@@ -68,42 +103,50 @@ pub(crate) struct Plan {
     pub(crate) headers: Vec<HeaderName>,
     /// Whether administrative paths are answered to everybody who reaches the public listener.
     pub(crate) is_local: bool,
+    pub(crate) fixed: Vec<StaticRoute>,
+    /// How often services on the bus are asked; `None` where they are not looked for.
+    pub(crate) discovery: Option<Duration>,
 }
 
 impl Site {
-    /// Makes the site of a catalog.
+    /// Makes the site of a catalog. Where services are looked for on the bus, this begins it, inside a runtime.
     ///
     /// # Errors
-    /// When a task has a path that is the gateway's own.
+    /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
         check_reserved(catalog)?;
-        let openapi = openapi::document(catalog).to_string();
-        let routes = serde_json::to_vec(&Listing::of(catalog)).expect("a listing is plain data");
-        let public = if plan.is_local {
+        let own = fixed::beside(operation::linked(catalog.entries()), &plan.fixed)?;
+        let built_in = if plan.is_local {
             BuiltIn::LOCAL
         } else {
             BuiltIn::PUBLIC
         };
+        let base = Base { own, built_in };
+        let board = Arc::new(Board {
+            routes: RwLock::new(Arc::new(base.alone())),
+            is_complete: AtomicBool::new(plan.discovery.is_none()),
+        });
+        let mut watching = JoinSet::new();
+        if let Some(interval) = plan.discovery {
+            let seen = discovery::watch_bus(plan.bus.clone(), interval, &mut watching);
+            watching.spawn(follow(base, Arc::clone(&board), seen));
+        }
         Ok(Self {
-            public: table(catalog, public),
-            admin: table(&Catalog::default(), BuiltIn::ADMIN),
-            built_in: Admin {
-                openapi: openapi.into(),
-                routes: routes.into(),
-                readiness: Readiness::new(plan.bus.clone()),
-            },
+            readiness: Readiness::new(plan.bus.clone(), Arc::clone(&board)),
+            board,
             forwarding: Forwarding {
                 client: Client::new(plan.bus.clone()),
                 bus: plan.bus,
                 body_max: plan.body_max,
                 headers: plan.headers,
             },
+            _watching: watching,
         })
     }
 
     /// Whether the gateway is stopping; it says not ready from the beginning of that.
     pub(crate) fn readiness(&self) -> &Readiness {
-        &self.built_in.readiness
+        &self.readiness
     }
 
     /// Answers a request. Never fails: what goes wrong is an answer as well.
@@ -133,9 +176,11 @@ impl Site {
         check_sizes(head)?;
         check_framing(&head.headers)?;
         let path = canonical(head.uri.path())?;
+        // This request keeps these routes to its end, whatever is swapped in meanwhile.
+        let routes = self.board.routes();
         let table = match side {
-            Side::Public => &self.public,
-            Side::Admin => &self.admin,
+            Side::Public => &routes.public,
+            Side::Admin => &routes.admin,
         };
         let found = table.find(&path)?.ok_or(Refusal::NotFound)?;
         let allow = found.methods.allow();
@@ -143,28 +188,25 @@ impl Site {
             Some(Target::Task(task)) => {
                 forward(&self.forwarding, task, &found.values, head, body).await
             }
-            Some(Target::BuiltIn(path)) => self.built_in.answer(*path).await,
+            Some(Target::BuiltIn(path)) => self.say(*path, &routes).await,
             None if head.method == Method::OPTIONS => Ok(options(allow)),
             None => Err(Refusal::Method),
         };
         Ok(answer.unwrap_or_else(|refusal| refusal.into_response(Some(allow))))
     }
-}
 
-fn table(catalog: &Catalog, built_in: &[BuiltIn]) -> Table<Target> {
-    let own: Vec<(BuiltIn, [Segment; 1])> = built_in
-        .iter()
-        .map(|path| (*path, [Segment::Literal(path.name().to_owned())]))
-        .collect();
-    let own = own
-        .iter()
-        .map(|(path, segments)| (RouteMethod::Get, &segments[..], Target::BuiltIn(*path)));
-    let tasks = catalog.entries().iter().filter_map(|entry| {
-        let route = entry.route.as_ref()?;
-        let task = TaskRoute::of(entry)?;
-        Some((route.method, route.segments(), Target::Task(Box::new(task))))
-    });
-    Table::of(own.chain(tasks))
+    /// Answers one of the gateway's own paths.
+    async fn say(&self, path: BuiltIn, routes: &Routes) -> Result<Response<Bytes>, Refusal> {
+        match path {
+            BuiltIn::OpenApi => Ok(admin::json(routes.openapi.clone())),
+            BuiltIn::Routes => Ok(admin::json(routes.listing.clone())),
+            BuiltIn::Healthz => Ok(admin::json(Bytes::from_static(br#"{"status":"alive"}"#))),
+            BuiltIn::Readyz if self.readiness.check().await => {
+                Ok(admin::json(Bytes::from_static(br#"{"status":"ready"}"#)))
+            }
+            BuiltIn::Readyz => Err(Refusal::NotReady),
+        }
+    }
 }
 
 fn check_reserved(catalog: &Catalog) -> Result<(), Problems> {
@@ -180,7 +222,7 @@ fn check_reserved(catalog: &Catalog) -> Result<(), Problems> {
 }
 
 /// Everything below the console is the console's.
-fn is_reserved(route: &Route) -> bool {
+pub(crate) fn is_reserved(route: &Route) -> bool {
     match route.segments() {
         [Segment::Literal(only)] => RESERVED.contains(&only.as_str()),
         [Segment::Literal(first), ..] => first == "_console",

@@ -142,6 +142,8 @@ fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
         body_max: gateway.body_max,
         headers,
         is_local,
+        fixed: gateway.fixed.clone(),
+        discovery: gateway.is_discovering.then_some(gateway.discovery_interval),
     }
 }
 

@@ -14,6 +14,9 @@ pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 /// How long a stop may take unless told otherwise: what running calls may need, within Kubernetes' thirty seconds.
 pub const STOP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(25);
 
+/// How often a gateway asks services what they serve unless told otherwise.
+pub const DISCOVERY_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
+
 const PREFIX: &str = "METROPOLIS_";
 
 /// Every variable that means something, with the ones only the project's own tests read.
@@ -32,6 +35,7 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_ADMIN_LISTEN",
     "METROPOLIS_SERVICE",
     "METROPOLIS_STOP_TIMEOUT",
+    "METROPOLIS_DISCOVERY_INTERVAL",
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
     "METROPOLIS_LOG",
@@ -55,6 +59,8 @@ pub struct Settings {
     pub service: Option<String>,
     /// `METROPOLIS_STOP_TIMEOUT`: how long a stop may wait for running calls, such as `25s`.
     pub stop_timeout: Duration,
+    /// `METROPOLIS_DISCOVERY_INTERVAL`: how often a gateway asks services what they serve, such as `10s`.
+    pub discovery_interval: Duration,
     /// `METROPOLIS_REPLY_PREFIXES`: more prefixes of reply subjects a worker may answer to, separated by commas.
     pub reply_prefixes: Vec<String>,
     /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
@@ -100,6 +106,7 @@ impl Default for Settings {
             admin_listen: None,
             service: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
+            discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
             log: "info,async_nats=warn".to_owned(),
@@ -186,6 +193,7 @@ impl Settings {
             }
             "METROPOLIS_SERVICE" => self.service = some(value).map(service).transpose()?,
             "METROPOLIS_STOP_TIMEOUT" => self.stop_timeout = duration(value)?,
+            "METROPOLIS_DISCOVERY_INTERVAL" => self.discovery_interval = duration(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),

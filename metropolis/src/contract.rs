@@ -61,9 +61,12 @@ pub struct ContractHash(String);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContractError {
-    /// It is larger than [`BYTES_MAX`].
-    #[error("the contract is larger than {BYTES_MAX} bytes")]
-    TooLarge,
+    /// It is larger than whoever reads it takes.
+    #[error("the contract is larger than {max} bytes")]
+    TooLarge {
+        /// What is taken, [`BYTES_MAX`] at most.
+        max: usize,
+    },
     /// It is not JSON, is nested too deeply, or lacks what a contract must have.
     #[error("the contract cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
@@ -116,7 +119,7 @@ impl Contract {
     /// When it is too large or too deep, is no contract, or has another hash.
     pub fn read(text: &[u8], wanted: &ContractHash) -> Result<Self, ContractError> {
         if text.len() > BYTES_MAX {
-            return Err(ContractError::TooLarge);
+            return Err(ContractError::TooLarge { max: BYTES_MAX });
         }
         // serde_json refuses more than 128 levels, so nothing that follows can run out of stack.
         let document: Value = serde_json::from_slice(text)?;

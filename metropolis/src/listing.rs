@@ -10,17 +10,17 @@ use crate::catalog::{Catalog, Entry, Problems};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// The task's name.
-    pub task: &'static str,
+    pub task: String,
     /// The route's method; `None` when the task has no route.
     pub method: Option<&'static str>,
     /// The route's path, parameters in braces.
     pub path: Option<String>,
     /// The subject as declared.
-    pub subject: &'static str,
+    pub subject: String,
     /// The queue group.
-    pub queue: &'static str,
+    pub queue: String,
     /// The first line of the task's documentation.
-    pub description: &'static str,
+    pub description: String,
 }
 
 /// All tasks of a process, sorted by subject. `Display` draws a table.
@@ -47,12 +47,12 @@ impl Listing {
 fn line(entry: &Entry) -> Line {
     let meta = entry.meta();
     Line {
-        task: meta.name,
+        task: meta.name.to_owned(),
         method: entry.route.as_ref().map(|route| route.method.as_str()),
         path: entry.route.as_ref().map(crate::route::Route::path),
-        subject: meta.subject,
-        queue: meta.queue,
-        description: meta.docs.lines().next().unwrap_or_default(),
+        subject: meta.subject.to_owned(),
+        queue: meta.queue.to_owned(),
+        description: meta.docs.lines().next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -79,7 +79,7 @@ fn row(line: &Line) -> [&str; 4] {
     [
         line.method.unwrap_or("-"),
         line.path.as_deref().unwrap_or("-"),
-        line.subject,
-        line.task,
+        &line.subject,
+        &line.task,
     ]
 }

@@ -31,7 +31,7 @@ pub use answers::{Endpoint, EndpointStats, Identity, Info, Metadata, Ping, Stats
 pub(crate) use check::compare_with_service;
 pub use check::{Breaking, BrokenTask};
 pub(crate) use contracts::QUEUE as CONTRACT_QUEUE;
-pub use contracts::{FetchError, PART_MAX, PARTS_MAX, fetch_contract};
+pub use contracts::{FetchError, PART_MAX, PARTS_MAX, fetch_contract, fetch_contract_up_to};
 pub(crate) use counts::Counts;
 pub use gather::{ANSWER_BYTES_MAX, ANSWERS_MAX, GatherError, gather};
 use inlets::Inlets;

@@ -18,12 +18,12 @@ pub(super) fn of(task: &TaskRoute, success: Success) -> Result<Response<Bytes>, 
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = task.status;
     copy_headers(&success.headers, &mut response);
-    if has_no_body(task.status) || task.entry.returns_nothing() {
+    if has_no_body(task.status) || task.returns_nothing() {
         return Ok(response);
     }
-    let media_type = match &task.entry.output {
+    let media_type = match &task.operation.contract().output {
         Some(_) => json(&success.payload)?,
-        None => raw(&success.headers),
+        None => raw(&success.headers, &success.payload),
     };
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     *response.body_mut() = success.payload;
@@ -64,8 +64,11 @@ fn json(payload: &[u8]) -> Result<HeaderValue, Refusal> {
     Ok(HeaderValue::from_static(JSON))
 }
 
-fn raw(headers: &Headers) -> HeaderValue {
-    let media_type = headers.get(wire::CONTENT_TYPE).unwrap_or(JSON);
+/// A reply that names no media type is JSON, unless somebody answers whatever they like.
+fn raw(headers: &Headers, payload: &[u8]) -> HeaderValue {
+    let given = headers.get(wire::CONTENT_TYPE);
+    let media_type = given.or_else(|| json(payload).is_ok().then_some(JSON));
+    let media_type = media_type.unwrap_or_default();
     let value = is_media_type(media_type).then(|| HeaderValue::from_str(media_type).ok());
     value
         .flatten()
@@ -164,7 +167,7 @@ mod tests {
             let mut headers = Headers::new();
             let added = headers.append(wire::CONTENT_TYPE, media_type);
             added.expect("good for the bus");
-            assert_eq!(raw(&headers), expected, "{media_type}");
+            assert_eq!(raw(&headers, b"x"), expected, "{media_type}");
         }
     }
 

@@ -13,7 +13,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::TaskRoute;
+use super::{TaskRoute, legacy};
+use crate::operation::Format;
 use crate::status::Refusal;
 
 /// Makes subject and payload of a request.
@@ -35,7 +36,7 @@ fn with_parameters(
     body: Bytes,
 ) -> Result<(Subject, Bytes), Refusal> {
     let is_own = |text: &Text<'_>| {
-        task.entry
+        task.operation
             .pattern
             .parameters()
             .any(|name| name == text.name)
@@ -56,7 +57,7 @@ fn with_parameters(
 /// The parameters of the subject that no text has a value for.
 fn missing<'t>(task: &'t TaskRoute, own: &[Text<'_>]) -> Result<Vec<&'t str>, InputError> {
     let mut missing = Vec::new();
-    for name in task.entry.pattern.parameters() {
+    for name in task.operation.pattern.parameters() {
         match own.iter().filter(|text| text.name == name).count() {
             0 => missing.push(name),
             1 => {}
@@ -76,12 +77,15 @@ fn subject(task: &TaskRoute, values: &[(&str, &str)]) -> Result<Subject, Refusal
             .find(|(known, _)| *known == name)
             .map(|(_, value)| *value)
     };
-    let filled = task.entry.pattern.fill(value);
+    let filled = task.operation.pattern.fill(value);
     filled.map_err(|_| Refusal::ValuesTooLong { max: SUBJECT_MAX })
 }
 
-fn payload(task: &TaskRoute, texts: &[Text<'_>], body: &Bytes) -> Result<Bytes, InputError> {
-    Ok(match assemble(&task.entry.shape, texts, body)? {
+fn payload(task: &TaskRoute, texts: &[Text<'_>], body: &Bytes) -> Result<Bytes, Refusal> {
+    if task.operation.format == Format::Legacy {
+        return legacy::payload(texts, body);
+    }
+    Ok(match assemble(task.operation.shape(), texts, body)? {
         Cow::Borrowed(_) if !body.is_empty() => body.clone(),
         assembled => Bytes::from(assembled.into_owned()),
     })

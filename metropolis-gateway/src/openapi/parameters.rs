@@ -1,26 +1,26 @@
 //! The properties of an input, as texts: in the path, in the query, in a form.
 
-use metropolis::catalog::Entry;
 use metropolis::input::{Property, TextForm};
 use metropolis::route::Route;
 use metropolis::subject::{SUBJECT_MAX, Token};
 use serde_json::{Map, Value, json};
 
 use super::components::Names;
+use crate::operation::Operation;
 
 /// What no segment of a path can be: empty, a dot segment, or a text with a NUL.
 const SEGMENT_PATTERN: &str = r"^(?!\.{1,2}$)[^\u0000]+$";
 
 /// The parameters of an operation. Where there is no body, whatever is not in the path is in the query.
-pub(super) fn of(entry: &Entry, route: &Route, names: &Names) -> Vec<Value> {
+pub(super) fn of(task: &Operation, route: &Route, names: &Names) -> Vec<Value> {
     let in_path: Vec<&str> = route.parameters().collect();
     let mut parameters: Vec<Value> = in_path
         .iter()
-        .filter_map(|name| Some(in_path_of(entry, name, entry.shape.property(name)?, names)))
+        .filter_map(|name| Some(in_path_of(task, name, task.shape().property(name)?, names)))
         .collect();
     if !route.method.has_body() {
-        let others = entry
-            .shape
+        let others = task
+            .shape()
             .properties()
             .filter(|(name, _)| !in_path.contains(name));
         parameters.extend(others.map(|(name, property)| in_query(name, property, names)));
@@ -28,11 +28,11 @@ pub(super) fn of(entry: &Entry, route: &Route, names: &Names) -> Vec<Value> {
     parameters
 }
 
-fn in_path_of(entry: &Entry, name: &str, property: &Property, names: &Names) -> Value {
+fn in_path_of(task: &Operation, name: &str, property: &Property, names: &Names) -> Value {
     let mut schema = text_schema(property, names);
     if let Some(text) = plain_text(&mut schema) {
         text.insert("pattern".to_owned(), SEGMENT_PATTERN.into());
-        if let Some(max) = token_max(entry, name) {
+        if let Some(max) = token_max(task, name) {
             text.entry("maxLength").or_insert(max.into());
         }
     }
@@ -143,8 +143,8 @@ fn plain_text(schema: &mut Value) -> Option<&mut Map<String, Value>> {
 }
 
 /// How long a value can be at most that becomes a token of the subject: what the other tokens leave.
-fn token_max(entry: &Entry, name: &str) -> Option<usize> {
-    let tokens = entry.pattern.tokens();
+fn token_max(task: &Operation, name: &str) -> Option<usize> {
+    let tokens = task.pattern.tokens();
     let is_token = tokens
         .iter()
         .any(|token| matches!(token, Token::Parameter(known) if known == name));
@@ -182,8 +182,8 @@ pub(super) fn remove_properties(schema: &mut Value, names: &[&str]) {
 
 /// The schema of a body as form fields; `None` where a property is more than one text. Repeated fields are taken too,
 /// but JSON Schema cannot say that one text and a list of one are the same form.
-pub(super) fn form(entry: &Entry, in_path: &[&str], names: &Names) -> Option<Value> {
-    let shape = &entry.shape;
+pub(super) fn form(task: &Operation, in_path: &[&str], names: &Names) -> Option<Value> {
+    let shape = task.shape();
     let fields = || {
         shape
             .properties()
@@ -200,7 +200,8 @@ pub(super) fn form(entry: &Entry, in_path: &[&str], names: &Names) -> Option<Val
     let properties: Map<String, Value> = fields()
         .map(|(name, property)| (name.to_owned(), field(property, names)))
         .collect();
-    let others = entry
+    let others = task
+        .contract()
         .input
         .as_ref()
         .and_then(|input| input.get("additionalProperties"));

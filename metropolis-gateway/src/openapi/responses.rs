@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use metropolis::catalog::Entry;
 use metropolis::route::Route;
 use metropolis::wire::{JSON, PROBLEM_JSON};
 use serde_json::{Map, Value, json};
 
 use super::components::Components;
+use crate::operation::Operation;
 use crate::status::{OF_BODIES, OF_EVERY_ROUTE, Row};
 
 /// The component that all errors are.
@@ -16,30 +16,30 @@ pub(super) const PROBLEM: &str = "Problem";
 
 /// One kind of error: its code and an example of its sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Kind {
-    code: &'static str,
-    detail: &'static str,
+struct Kind<'t> {
+    code: &'t str,
+    detail: &'t str,
 }
 
-type ByStatus = BTreeMap<u16, Vec<Kind>>;
+type ByStatus<'t> = BTreeMap<u16, Vec<Kind<'t>>>;
 
 /// The responses of one operation. Statuses that only the gateway uses are shared by all operations.
-pub(super) fn of(entry: &Entry, route: &Route, components: &mut Components) -> Value {
+pub(super) fn of(task: &Operation, route: &Route, components: &mut Components) -> Value {
     let own = own(route.method.has_body());
     let mut responses = Map::new();
-    let status = entry.spec.status();
-    responses.insert(status.to_string(), success(entry, status, components));
+    let status = task.contract().status;
+    responses.insert(status.to_string(), success(task, status, components));
     for status in own.keys() {
         let shared = json!({ "$ref": format!("#/components/responses/{}", name(*status)) });
         responses.insert(status.to_string(), shared);
     }
-    for (status, kinds) in faults(entry) {
+    for (status, kinds) in faults(task) {
         let gateways = own.get(&status).into_iter().flatten().cloned();
-        let all: Vec<Kind> = kinds.into_iter().chain(gateways).collect();
+        let all: Vec<Kind<'_>> = kinds.into_iter().chain(gateways).collect();
         responses.insert(status.to_string(), problem(status, &all));
     }
     // A task that names no faults may still answer with one of any status.
-    if entry.spec.faults.is_empty() {
+    if task.contract().faults.is_empty() {
         let any = json!({ "$ref": format!("#/components/responses/{PROBLEM}") });
         responses.insert("default".to_owned(), any);
     }
@@ -76,23 +76,21 @@ pub(super) fn problem_schema() -> Value {
 }
 
 /// What the gateway answers by itself.
-fn own(has_body: bool) -> ByStatus {
+fn own(has_body: bool) -> ByStatus<'static> {
     let bodies: &[Row] = if has_body { OF_BODIES } else { &[] };
     let rows = OF_EVERY_ROUTE.iter().chain(bodies);
     by_status(rows.map(|row| (row.status, row.code, row.detail)))
 }
 
-fn faults(entry: &Entry) -> ByStatus {
-    by_status(
-        entry
-            .spec
-            .faults
-            .iter()
-            .map(|kind| (kind.status, kind.code, kind.message.unwrap_or_default())),
-    )
+fn faults(task: &Operation) -> ByStatus<'_> {
+    let declared = task.contract().faults.iter();
+    by_status(declared.map(|fault| {
+        let detail = fault.message.as_deref().unwrap_or_default();
+        (fault.status, fault.code.as_str(), detail)
+    }))
 }
 
-fn by_status(kinds: impl Iterator<Item = (u16, &'static str, &'static str)>) -> ByStatus {
+fn by_status<'t>(kinds: impl Iterator<Item = (u16, &'t str, &'t str)>) -> ByStatus<'t> {
     let mut by_status = ByStatus::new();
     for (status, code, detail) in kinds {
         by_status
@@ -103,12 +101,12 @@ fn by_status(kinds: impl Iterator<Item = (u16, &'static str, &'static str)>) -> 
     by_status
 }
 
-fn success(entry: &Entry, status: u16, components: &mut Components) -> Value {
+fn success(task: &Operation, status: u16, components: &mut Components) -> Value {
     let mut response = json!({ "description": reason(status) });
-    if entry.returns_nothing() || matches!(status, 204 | 205) {
+    if task.contract().empty || matches!(status, 204 | 205) {
         return response;
     }
-    response["content"] = match &entry.output {
+    response["content"] = match &task.contract().output {
         None => json!({ "*/*": {} }),
         Some(output) => {
             let schema = components.adopt(Some(output)).rewritten(output);
@@ -118,7 +116,7 @@ fn success(entry: &Entry, status: u16, components: &mut Components) -> Value {
     response
 }
 
-fn problem(status: u16, kinds: &[Kind]) -> Value {
+fn problem(status: u16, kinds: &[Kind<'_>]) -> Value {
     let mut codes: Vec<&str> = kinds.iter().map(|kind| kind.code).collect();
     codes.sort_unstable();
     codes.dedup();
@@ -133,7 +131,7 @@ fn problem(status: u16, kinds: &[Kind]) -> Value {
     })
 }
 
-fn example(status: u16, kind: &Kind) -> (String, Value) {
+fn example(status: u16, kind: &Kind<'_>) -> (String, Value) {
     let value = json!({ "status": status, "code": kind.code, "detail": kind.detail });
     (kind.code.to_owned(), json!({ "value": value }))
 }

@@ -1,8 +1,10 @@
 use metropolis::Fault;
+use metropolis::catalog::Catalog;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::operation;
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Address {
@@ -83,7 +85,8 @@ async fn name(name: Name) -> String {
 }
 
 fn all() -> Value {
-    document(&Catalog::linked().expect("good tasks"))
+    let catalog = Catalog::linked().expect("good tasks");
+    document(&operation::linked(catalog.entries()))
 }
 
 /// Checks one place of the document.

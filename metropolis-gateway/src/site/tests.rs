@@ -39,6 +39,8 @@ fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
         body_max: 1,
         headers: Vec::new(),
         is_local: false,
+        fixed: Vec::new(),
+        discovery: None,
     };
     Site::new(&catalog, plan)
 }

@@ -48,10 +48,10 @@ pub struct Info {
     #[serde(flatten)]
     pub identity: Identity,
     /// What the service is for; may be empty.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub description: String,
     /// What it serves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -63,7 +63,7 @@ pub struct Endpoint {
     /// The subject it subscribes to, wildcards included.
     pub subject: String,
     /// The queue group it is a member of; empty or absent when it is in none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub queue_group: String,
     /// Small strings, ours among them.
     #[serde(default, deserialize_with = "or_none")]
@@ -158,7 +158,9 @@ impl Stats {
     }
 }
 
-/// Services in Go write `null` for no metadata.
-fn or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
+/// Services in Go write `null` for no metadata, those in Python for no description.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

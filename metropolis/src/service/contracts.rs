@@ -72,14 +72,26 @@ struct Asked {
 /// # Errors
 /// When nobody serves it, or what comes is not the contract.
 pub async fn fetch_contract(bus: &Bus, hash: &ContractHash) -> Result<Contract, FetchError> {
+    fetch_contract_up_to(bus, hash, BYTES_MAX).await
+}
+
+/// Fetches a contract of at most so many bytes, for those who fetch many at once.
+///
+/// # Errors
+/// As [`fetch_contract`].
+pub async fn fetch_contract_up_to(
+    bus: &Bus,
+    hash: &ContractHash,
+    bytes_max: usize,
+) -> Result<Contract, FetchError> {
     let deadline = Instant::now() + FETCH_TIMEOUT;
     let mut document = Vec::new();
     for part in 0..PARTS_MAX {
         let answer = bus.request(request(hash, part), deadline).await?;
         let success = success(answer)?;
         let parts = parts(&success.headers)?;
-        if document.len() + success.payload.len() > BYTES_MAX {
-            return Err(ContractError::TooLarge.into());
+        if document.len() + success.payload.len() > bytes_max.min(BYTES_MAX) {
+            return Err(ContractError::TooLarge { max: bytes_max }.into());
         }
         document.extend_from_slice(&success.payload);
         if part + 1 >= parts {

@@ -420,7 +420,7 @@ async fn a_contract_is_what_its_hash_says_or_an_error() {
                 1 => matches!(error, FetchError::Contract(ContractError::Mismatch { .. })),
                 2..=4 => matches!(error, FetchError::Parts),
                 5 | 6 => matches!(error, FetchError::Contract(ContractError::Unreadable(_))),
-                _ => matches!(error, FetchError::Contract(ContractError::TooLarge)),
+                _ => matches!(error, FetchError::Contract(ContractError::TooLarge { .. })),
             };
             assert!(fits, "{at}: {error}");
         }

@@ -1,0 +1,110 @@
+//! Routes that are written down, for responders that announce nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metropolis::TaskMeta;
+use metropolis::catalog::{Problem, Problems};
+use metropolis::route::Route;
+use metropolis::subject::Pattern;
+use serde_json::Value;
+
+use crate::operation::{Format, Operation, Promise, Source};
+
+/// A route to a responder that says nothing of itself: what it takes is any JSON object, what it answers anything.
+///
+/// Parameters of the path that are parameters of the subject go there, all others into the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticRoute {
+    /// Method and path, such as `GET /users/{id}`.
+    pub http: String,
+    /// The subject, such as `users.{id}`.
+    pub subject: String,
+    /// The longest one call may take.
+    pub timeout: Duration,
+    /// How requests and replies are written.
+    pub format: Format,
+}
+
+impl StaticRoute {
+    /// A route with the timeout and the format of a task that says nothing else.
+    #[must_use]
+    pub fn new(http: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self {
+            http: http.into(),
+            subject: subject.into(),
+            timeout: TaskMeta::DEFAULT.timeout,
+            format: Format::Json,
+        }
+    }
+
+    fn operation(&self) -> Result<Operation, Problem> {
+        let problem = |error: String| Problem::new(format!("a configured route is wrong: {error}"));
+        let route = Route::parse(&self.http).map_err(|error| problem(error.to_string()))?;
+        let pattern = Pattern::parse(&self.subject).map_err(|error| problem(error.to_string()))?;
+        if crate::site::is_reserved(&route) {
+            return Err(problem(format!(
+                "the path of `{route}` is the gateway's own"
+            )));
+        }
+        if self.timeout.is_zero() {
+            return Err(problem(format!("the timeout of `{route}` is zero")));
+        }
+        if let Some(name) = pattern.parameters().find(|name| {
+            !route.parameters().any(|known| known == *name) && !route.method.has_body()
+        }) {
+            return Err(problem(format!(
+                "`{route}` says nowhere what `{{{name}}}` of `{pattern}` is",
+                pattern = self.subject
+            )));
+        }
+        let output = match self.format {
+            Format::Json => None,
+            Format::Legacy => Some(Value::Bool(true)),
+        };
+        Ok(Operation {
+            name: self.subject.replace(['.', '{', '}'], "_"),
+            source: Source::Fixed,
+            service: "configured".to_owned(),
+            version: "0.0.0".to_owned(),
+            pattern,
+            route: Some(route),
+            queue: String::new(),
+            timeout: self.timeout,
+            format: self.format,
+            promise: Arc::new(Promise::open(output)),
+        })
+    }
+}
+
+/// The configured routes beside the linked ones.
+///
+/// # Errors
+/// With every route that is wrong, or that is there already.
+pub(crate) fn beside(
+    mut operations: Vec<Operation>,
+    routes: &[StaticRoute],
+) -> Result<Vec<Operation>, Problems> {
+    let mut problems = Vec::new();
+    for route in routes {
+        match route.operation() {
+            Ok(operation) if is_taken(&operation, &operations) => {
+                problems.push(Problem::new(format!(
+                    "the configured route `{}` is there already",
+                    route.http
+                )));
+            }
+            Ok(operation) => operations.push(operation),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Problems(problems).check()?;
+    Ok(operations)
+}
+
+fn is_taken(operation: &Operation, operations: &[Operation]) -> bool {
+    let shape = |operation: &Operation| operation.route.as_ref().map(Route::shape);
+    operations
+        .iter()
+        .any(|known| shape(known) == shape(operation))
+}

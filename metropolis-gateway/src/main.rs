@@ -1,0 +1,129 @@
+//! `metropolis-gateway`: the gateway as a program of its own, which knows no task and serves whatever is on the bus.
+//!
+//! Flags win over the environment, and the environment over the configuration file.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use metropolis::{RunError, Settings};
+use metropolis_gateway::Gateway;
+
+use self::config_file::{ConfigFile, FileError};
+
+mod config_file;
+
+/// Serves the services on a NATS server over HTTP: routes, status codes and an OpenAPI document come from the services
+/// themselves, as they join and leave.
+#[derive(Debug, Parser)]
+#[command(name = "metropolis-gateway", version, after_help = AFTER)]
+struct Flags {
+    /// Servers, separated by commas, such as nats://127.0.0.1:4222 [env: METROPOLIS_NATS_URL]
+    #[arg(long, value_name = "URL")]
+    nats_url: Option<String>,
+    /// Address and port to listen on; 127.0.0.1:8080 otherwise [env: METROPOLIS_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Address and port of /_routes, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
+    ///
+    /// Without it /_routes is answered only while the gateway listens on a loopback address.
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+    /// How long to wait for a server at the start; for ever otherwise [env: METROPOLIS_CONNECT_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    connect_timeout: Option<String>,
+    /// How long a stop may take; 25s otherwise [env: METROPOLIS_STOP_TIMEOUT]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    stop_timeout: Option<String>,
+    /// How often services are asked what they serve; 10s otherwise [env: METROPOLIS_DISCOVERY_INTERVAL]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    discovery_interval: Option<String>,
+    /// What is logged, such as debug or metropolis_gateway=debug [env: METROPOLIS_LOG]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// A file of settings and routes, in TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+const AFTER: &str = "\
+Times are written as 500ms, 2s or 1m. Flags win over the environment, and the environment over the file:
+
+  nats-url = \"nats://127.0.0.1:4222\"    # every flag has its key
+
+  [[route]]                             # a responder that announces nothing
+  method = \"GET\"
+  path = \"/users/{id}\"
+  subject = \"users.{id}\"
+  timeout = \"2s\"                        # 30s otherwise
+  format = \"json\"                       # or \"legacy\": lists in, {code,data} out";
+
+/// Why the program ended with an error.
+#[derive(thiserror::Error)]
+enum Error {
+    #[error("{0}")]
+    File(#[from] FileError),
+    #[error("{0}")]
+    Run(#[from] RunError),
+}
+
+/// What Rust prints of an error that `main` returns.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let flags = Flags::parse();
+    let file = match &flags.config {
+        Some(path) => ConfigFile::read(path)?,
+        None => ConfigFile::default(),
+    };
+    let routes = file.routes()?;
+    let mut variables = file.variables();
+    variables.extend(environment());
+    variables.extend(flags.variables());
+    let settings = Settings::read(variables).map_err(RunError::from)?;
+    let gateway = Gateway::alone(&settings).await?.with_discovery();
+    let gateway = routes.into_iter().fold(gateway, Gateway::with_route);
+    gateway.run().await?;
+    Ok(())
+}
+
+impl Flags {
+    /// Every setting has one name in three spellings, so a flag is its variable.
+    fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        let address = |address: SocketAddr| address.to_string();
+        let named = [
+            ("METROPOLIS_NATS_URL", self.nats_url.clone()),
+            ("METROPOLIS_LISTEN", self.listen.map(address)),
+            ("METROPOLIS_ADMIN_LISTEN", self.admin_listen.map(address)),
+            ("METROPOLIS_CONNECT_TIMEOUT", self.connect_timeout.clone()),
+            ("METROPOLIS_STOP_TIMEOUT", self.stop_timeout.clone()),
+            (
+                "METROPOLIS_DISCOVERY_INTERVAL",
+                self.discovery_interval.clone(),
+            ),
+            ("METROPOLIS_LOG", self.log.clone()),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
+}
+
+fn environment() -> BTreeMap<String, String> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    variables.collect()
+}
+
+fn duration(text: &str) -> Result<String, String> {
+    let parsed = humantime::parse_duration(text).map(|_| text.to_owned());
+    parsed.map_err(|_| "write it as 500ms, 2s or 1m".to_owned())
+}

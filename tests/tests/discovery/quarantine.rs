@@ -1,0 +1,129 @@
+//! Services that are not served, and what is said about it.
+
+use super::*;
+
+/// Linked into this test, so what it has nobody on the bus can take.
+#[metropolis::task(subject = "linked.task")]
+async fn linked_task(input: Value) -> Value;
+
+#[tokio::test]
+async fn every_mistake_has_its_reason_and_takes_nothing_from_others() {
+    let server = NatsServer::start().await;
+    let bus = connect(&server, "worker").await;
+    let gateway = gateway(&server, NEVER).await;
+    let address = gateway.address();
+    let first = Endpoint::new("first", "first.{id}").with("metropolis.http", "GET /first/{id}");
+    let mut first = first.with("metropolis.subject", "first.{id}");
+    first.json["subject"] = "first.*".into();
+    first.subject = "first.*".to_owned();
+    let _first = Responder::start(&bus, "first", [first]).await;
+    answers(address, "GET", "/first/7", 200).await;
+
+    let http = |name: &str, route: &str| {
+        Endpoint::new(name, format!("{name}.x")).with("metropolis.http", route)
+    };
+    let zeros = "0".repeat(64);
+    let cases = [
+        (
+            "reserved",
+            Endpoint::new("e", "metropolis.x"),
+            "endpoint `e`: the subject \"metropolis.x\" starts with `metropolis`, which is reserved",
+        ),
+        (
+            "wild",
+            Endpoint::new("e", "wild.*"),
+            "endpoint `e`: the subject \"wild.*\" holds a wildcard; name it in the metadata: `metropolis.subject`",
+        ),
+        (
+            "liar",
+            Endpoint::new("e", "liar.a").with("metropolis.subject", "liar.b"),
+            "endpoint `e`: it subscribes to \"liar.a\" and says that it is \"liar.b\"",
+        ),
+        (
+            "own",
+            http("own", "GET /healthz"),
+            "the path of the route `GET /healthz` is the gateway's own",
+        ),
+        (
+            "console",
+            http("console", "GET /_console/x"),
+            "the path of the route `GET /_console/x` is the gateway's own",
+        ),
+        (
+            "shadow",
+            http("shadow", "POST /linked/task"),
+            "the route `POST /linked/task` belongs to the linked task `linked.task`",
+        ),
+        (
+            "rival",
+            http("rival", "GET /first/{other}"),
+            "the route `GET /first/{other}` belongs to `first.{id}` of the service `first`",
+        ),
+        (
+            "overlap",
+            Endpoint::new("e", "first.me"),
+            "some requests on `first.me` would also reach `first.{id}` of the service `first`",
+        ),
+        (
+            "badroute",
+            http("badroute", "FETCH /a"),
+            "endpoint `badroute`: the route \"FETCH /a\" must start with GET, POST, PUT, PATCH or DELETE",
+        ),
+        (
+            "slow",
+            Endpoint::new("e", "slow.e").with("metropolis.timeout-ms", "-1"),
+            "endpoint `e`: its timeout of \"-1\" milliseconds is none, or more than a day",
+        ),
+        (
+            "hash",
+            Endpoint::new("e", "hash.e").with("metropolis.contract", "x"),
+            "endpoint `e`: its contract's hash is not 64 hexadecimal digits",
+        ),
+        (
+            "nobody",
+            Endpoint::new("e", "nobody.e").with("metropolis.contract", zeros.as_str()),
+            "endpoint `e`: the contract was not fetched: nobody answers this subject",
+        ),
+    ];
+    let mut responders = Vec::new();
+    for (service, endpoint, expected) in cases {
+        responders.push(Responder::start(&bus, service, [endpoint]).await);
+        assert_eq!(reason(address, service).await, expected, "{service}");
+    }
+    let listed = listed(address).await;
+    let services = listed["services"].as_array().unwrap();
+    assert_eq!(services.len(), 1, "{listed:#}");
+    answers(address, "GET", "/first/7", 200).await;
+}
+
+#[tokio::test]
+async fn another_queue_would_run_a_request_twice() {
+    let server = NatsServer::start().await;
+    let bus = connect(&server, "worker").await;
+    let gateway = gateway(&server, NEVER).await;
+    let _one = Responder::start(&bus, "one", [Endpoint::new("e", "twice.e")]).await;
+    answers(gateway.address(), "POST", "/twice/e", 200).await;
+    let mut endpoint = Endpoint::new("e", "twice.e");
+    endpoint.json["queue_group"] = "other".into();
+    let _two = Responder::start(&bus, "two", [endpoint]).await;
+    assert_eq!(
+        reason(gateway.address(), "two").await,
+        "it is in the queue `other` and `twice.e` of the service `one` in `q`, so both would run each request"
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_is_set_right_is_served() {
+    let server = NatsServer::start().await;
+    let bus = connect(&server, "worker").await;
+    let gateway = gateway(&server, NEVER).await;
+    let wrong = Responder::start(&bus, "mended", [Endpoint::new("e", "mended.>")]).await;
+    reason(gateway.address(), "mended").await;
+    let _right = Responder::start(&bus, "mended", [echo("mended")]).await;
+    answers(gateway.address(), "POST", "/mended/echo", 200).await;
+    wrong.leave().await;
+    eventually(SOON, async || {
+        listed(gateway.address()).await["quarantined"] == json!([])
+    })
+    .await;
+}

@@ -18,11 +18,10 @@ pub(crate) async fn start(workers: Vec<Worker>) -> Result<Vec<RunningWorker>, wo
 
 /// Stops workers side by side.
 pub(crate) async fn stop(workers: Vec<RunningWorker>, deadline: Instant) {
-    let end = deadline.max(Instant::now() + WORKERS_AT_LEAST);
+    let deadline = deadline.max(Instant::now() + WORKERS_AT_LEAST);
     let mut stops = tokio::task::JoinSet::new();
     for worker in workers {
-        stops.spawn(worker.stop());
+        stops.spawn(worker.stop_by(deadline));
     }
-    let all = async { while stops.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout_at(end.into(), all).await;
+    while stops.join_next().await.is_some() {}
 }

@@ -49,7 +49,7 @@ pub struct Settings {
     pub connect_timeout: Option<Duration>,
     /// `METROPOLIS_LISTEN`: address and port of the gateway.
     pub listen: SocketAddr,
-    /// `METROPOLIS_ADMIN_LISTEN`: address and port of administrative paths.
+    /// `METROPOLIS_ADMIN_LISTEN`: address and port of administrative paths, and of the health of a worker alone.
     pub admin_listen: Option<SocketAddr>,
     /// `METROPOLIS_SERVICE`: the worker's service name; the package of its tasks when absent.
     pub service: Option<String>,

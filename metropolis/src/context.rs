@@ -107,12 +107,12 @@ impl Context {
     /// ```
     #[must_use]
     pub fn for_test() -> Self {
-        Self::on(Bus::embedded())
+        Self::for_test_on(Bus::embedded())
     }
 
     /// A context for a test whose task calls other tasks over `bus`.
     #[must_use]
-    pub fn on(bus: Bus) -> Self {
+    pub fn for_test_on(bus: Bus) -> Self {
         let deadline = Instant::now() + TEST_TIMEOUT;
         Self::new(Arc::new(Provisions::new(bus)), Headers::new(), deadline)
     }

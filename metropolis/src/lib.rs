@@ -43,6 +43,7 @@ pub mod context;
 pub mod contract;
 mod dispatch;
 pub mod fault;
+pub mod health;
 pub mod input;
 pub mod listing;
 mod log;

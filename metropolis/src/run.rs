@@ -1,9 +1,12 @@
 //! What `main` calls: settings from the environment, the bus they name, and a worker on it.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 
 use crate::bus::{Bus, ConnectError, NatsOptions};
 use crate::config::{ConfigError, Settings};
+use crate::health::Health;
 use crate::worker::{StartError, Worker};
 
 /// Why a process that runs a worker, a gateway or both ended with an error.
@@ -18,6 +21,14 @@ pub enum RunError {
     /// The bus was not reached.
     #[error("{0}")]
     Connect(#[from] ConnectError),
+    /// The address for health cannot be listened on.
+    #[error("cannot listen on {address} for health: {source}")]
+    Health {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The worker could not start.
     #[error("{0}")]
     Start(#[from] StartError),
@@ -34,6 +45,8 @@ impl fmt::Debug for RunError {
 
 /// Serves every linked task that has a body, on the bus the environment names, until SIGTERM or ctrl-c.
 ///
+/// With `METROPOLIS_ADMIN_LISTEN` it answers `/healthz` and `/readyz` there, from before the bus is reached.
+///
 /// Needs `METROPOLIS_NATS_URL`: a worker alone on the embedded bus serves nobody. Logs to standard error unless the
 /// application has installed a `tracing` subscriber.
 ///
@@ -41,9 +54,23 @@ impl fmt::Debug for RunError {
 /// When a setting is malformed, the bus is not reached, or the worker cannot start.
 pub async fn run() -> Result<(), RunError> {
     let settings = Settings::from_env()?;
+    crate::log::init(&settings.log);
+    let health = match settings.admin_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let bus = connect(&settings, "worker").await?;
-    Worker::configured(bus, &settings).run().await?;
+    let worker = Worker::configured(bus, &settings);
+    match health {
+        Some(health) => worker.with_health(health).run().await?,
+        None => worker.run().await?,
+    }
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<Health, RunError> {
+    let failed = |source| RunError::Health { address, source };
+    Health::listen(address).await.map_err(failed)
 }
 
 /// Starts the log and connects to the bus that the settings name: NATS when there is a URL, the embedded one otherwise.

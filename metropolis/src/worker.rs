@@ -6,31 +6,28 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use std::time::Duration;
 
 use crate::bus::{Bus, SubscribeError};
-use crate::catalog::{Catalog, Entry, Problem, Problems};
+use crate::catalog::{Catalog, Entry, Problems};
 use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
 use crate::dispatch::Dispatch;
+use crate::health::Health;
 use crate::permissions::Permissions;
 use crate::replies::ReplyRule;
-use crate::service::{self, Breaking, Counts, Identity, Offer, Presence};
+use crate::service::{self, Breaking, Identity, Offer};
 use crate::spec::TaskSpec;
 use crate::task::Served;
 
 mod lane;
 mod pace;
+mod problems;
+mod running;
 mod signals;
 
-use lane::{Lane, Shared};
+pub use running::RunningWorker;
 pub use signals::stop_signal;
-
-/// What a worker still does for its replies after the last call ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves tasks on a bus.
 ///
@@ -48,6 +45,7 @@ pub struct Worker {
     stop_timeout: Duration,
     reply_prefixes: Vec<String>,
     allow_breaking: bool,
+    health: Option<Health>,
 }
 
 /// Why a worker did not start.
@@ -85,6 +83,7 @@ impl Worker {
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
+            health: None,
         }
     }
 
@@ -141,6 +140,13 @@ impl Worker {
         self
     }
 
+    /// Lets this worker say whether it is ready.
+    #[must_use]
+    pub fn with_health(mut self, health: Health) -> Self {
+        self.health = Some(health);
+        self
+    }
+
     /// Starts even if callers of the contracts in service would break; refuses otherwise. `METROPOLIS_ALLOW_BREAKING`.
     #[must_use]
     pub fn with_allow_breaking(mut self) -> Self {
@@ -162,7 +168,7 @@ impl Worker {
     /// As [`Worker::run`].
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
         if self.bus.is_embedded() {
-            return Err(alone().into());
+            return Err(problems::alone().into());
         }
         let running = self.start().await?;
         stop.await;
@@ -183,33 +189,16 @@ impl Worker {
         let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
         self.check_contracts(&offers).await?;
         let patterns = served.iter().map(|entry| entry.pattern.clone()).collect();
-        let (abort, aborted) = watch::channel(false);
-        let (leave, leaving) = watch::channel(None);
-        let shared = Arc::new(Shared {
-            bus: self.bus.clone(),
-            instance: identity.id.as_str().into(),
-            replies: Arc::new(ReplyRule::new(self.reply_prefixes, patterns)?),
-            leaving,
-            aborted,
-        });
+        let replies = ReplyRule::new(self.reply_prefixes, patterns)?;
+        let mut running = RunningWorker::new(self.bus, &identity, replies, self.stop_timeout);
         let provisions = Arc::new(self.provisions);
-        let mut running = RunningWorker {
-            service: identity.name.clone(),
-            presence: None,
-            lanes: Vec::new(),
-            loops: JoinSet::new(),
-            leave,
-            abort,
-            stop_timeout: self.stop_timeout,
-            shared,
-        };
         for (entry, offer) in served.into_iter().zip(&offers) {
             if let Some(dispatch) = Dispatch::new(entry, Arc::clone(&provisions)) {
                 running.add(dispatch, Arc::clone(offer.counts())).await?;
             }
         }
         running.appear(&identity, offers).await?;
-        running.say_hello();
+        running.begin(self.health);
         Ok(running)
     }
 
@@ -254,13 +243,14 @@ impl Worker {
     }
 
     fn check(&self, served: &[Entry]) -> Result<(), Problems> {
-        let mut problems = Vec::new();
-        if served.is_empty() {
-            problems.push(no_tasks());
-        }
-        problems.extend(self.provisions.doubled().iter().map(|name| doubled(name)));
-        problems.extend(missing(served, &self.provisions));
-        Problems(problems).check()
+        let doubled = self.provisions.doubled().iter();
+        let problems = served
+            .is_empty()
+            .then(problems::no_tasks)
+            .into_iter()
+            .chain(doubled.map(|name| problems::doubled(name)))
+            .chain(problems::missing(served, &self.provisions));
+        Problems(problems.collect()).check()
     }
 }
 
@@ -271,162 +261,4 @@ impl fmt::Debug for Worker {
             .field("bus", &self.bus)
             .finish_non_exhaustive()
     }
-}
-
-/// A worker that serves. Stop it with [`RunningWorker::stop`]; dropping it abandons what runs.
-pub struct RunningWorker {
-    service: String,
-    presence: Option<Presence>,
-    lanes: Vec<Arc<Lane>>,
-    loops: JoinSet<()>,
-    leave: watch::Sender<Option<Instant>>,
-    abort: watch::Sender<bool>,
-    stop_timeout: Duration,
-    shared: Arc<Shared>,
-}
-
-impl RunningWorker {
-    async fn add(&mut self, dispatch: Dispatch, counts: Arc<Counts>) -> Result<(), StartError> {
-        let lane = Lane::new(dispatch, counts, Arc::clone(&self.shared));
-        let entry = lane.entry();
-        let filter = entry.pattern.filter();
-        let subscription = self
-            .shared
-            .bus
-            .subscribe(&filter, Some(&entry.queue), lane.capacity());
-        let subscription = subscription.await.map_err(|source| StartError::Subscribe {
-            subject: entry.meta().subject.to_owned(),
-            source,
-        })?;
-        self.lanes.push(Arc::clone(&lane));
-        self.loops.spawn(lane.serve(subscription));
-        Ok(())
-    }
-
-    /// Shows this worker to the network, now that it serves.
-    async fn appear(&mut self, identity: &Identity, offers: Vec<Offer>) -> Result<(), StartError> {
-        let replies = Arc::clone(&self.shared.replies);
-        let presence = Presence::begin(&self.shared.bus, replies, identity, offers).await;
-        self.presence = Some(presence.map_err(StartError::Discovery)?);
-        Ok(())
-    }
-
-    /// The name of the service.
-    #[must_use]
-    pub fn service(&self) -> &str {
-        &self.service
-    }
-
-    /// The id of this worker, unique among all.
-    #[must_use]
-    pub fn instance(&self) -> &str {
-        &self.shared.instance
-    }
-
-    /// Stops: takes no new requests, finishes and answers what was accepted, within the stop timeout.
-    ///
-    /// What still runs when the time is up is answered with a 503 and dropped, so that nobody waits in vain.
-    pub async fn stop(mut self) {
-        let deadline = Instant::now() + self.stop_timeout;
-        tracing::info!(
-            service = self.service,
-            "the worker stops: it finishes what it has accepted"
-        );
-        // Whoever routes to this worker hears of it first, and looks for another while this one drains.
-        if let Some(presence) = &mut self.presence {
-            presence.leave(deadline).await;
-        }
-        let _ = self.leave.send(Some(deadline));
-        if !self.idle_by(deadline).await {
-            tracing::warn!(
-                service = self.service,
-                "the stop timeout is over: running calls are answered with a 503"
-            );
-            let _ = self.abort.send(true);
-            self.idle_by(Instant::now() + LAST_WORDS).await;
-        }
-        let _ = self.shared.bus.fence(Instant::now() + LAST_WORDS).await;
-    }
-
-    /// Waits for the end of every subscription and of every call.
-    async fn idle_by(&mut self, deadline: Instant) -> bool {
-        let everything = async {
-            while self.loops.join_next().await.is_some() {}
-            for lane in &self.lanes {
-                lane.idle().await;
-            }
-            if let Some(presence) = &mut self.presence {
-                presence.ended().await;
-            }
-        };
-        tokio::time::timeout_at(deadline.into(), everything)
-            .await
-            .is_ok()
-    }
-
-    fn say_hello(&self) {
-        let bus = if self.shared.bus.is_embedded() {
-            "the embedded bus"
-        } else {
-            "NATS"
-        };
-        tracing::info!(
-            service = self.service,
-            instance = &*self.shared.instance,
-            "the worker serves {} tasks on {bus}",
-            self.lanes.len()
-        );
-    }
-}
-
-impl fmt::Debug for RunningWorker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunningWorker")
-            .field("service", &self.service)
-            .finish_non_exhaustive()
-    }
-}
-
-fn alone() -> Problems {
-    let problem = Problem::new("a worker alone on the embedded bus serves nobody").help(
-        "run the gateway in this process (`metropolis_gateway::run()`), or set METROPOLIS_NATS_URL to a server that both reach",
-    );
-    Problems(vec![problem])
-}
-
-fn no_tasks() -> Problem {
-    Problem::new("no tasks are linked into this binary").help(
-        "a crate that is only listed in Cargo.toml, this package's own library included, is not linked; \
-         name it once: `use my_tasks as _;`",
-    )
-}
-
-fn doubled(name: &str) -> Problem {
-    Problem::new(format!("two values of the type `{name}` are provided"))
-        .help("provide one; give the other a type of its own")
-}
-
-/// One problem per missing type, naming every task that needs it.
-fn missing(served: &[Entry], provisions: &Provisions) -> Vec<Problem> {
-    let mut problems: Vec<(&str, Problem)> = Vec::new();
-    for entry in served {
-        for need in entry
-            .meta()
-            .needs
-            .iter()
-            .filter(|need| !provisions.has(need.id))
-        {
-            let name = (need.name)();
-            match problems.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, problem)) => *problem = problem.clone().at(entry.meta()),
-                None => problems.push((name, not_provided(name).at(entry.meta()))),
-            }
-        }
-    }
-    problems.into_iter().map(|(_, problem)| problem).collect()
-}
-
-fn not_provided(name: &str) -> Problem {
-    Problem::new(format!("nothing provides `{name}`"))
-        .help("give the worker one: `.provide(value)`")
 }

@@ -271,7 +271,9 @@ impl Lane {
     async fn run(&self, mut call: Call) -> Left {
         let deadline = call.deadline;
         let rest = AssertUnwindSafe(poll_fn(|cx| self.poll(&mut call, cx))).catch_unwind();
+        // In this order, because most calls are ready when they are polled again, and then no abort need be waited for.
         let ended = tokio::select! {
+            biased;
             caught = timeout_at(deadline.into(), rest) => match caught {
                 Ok(Ok(polled)) => polled,
                 Ok(Err(panic)) => Some(self.panicked(&*panic)),

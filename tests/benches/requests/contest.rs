@@ -16,22 +16,23 @@ const WARM_UP: Duration = Duration::from_millis(200);
 const WINDOW: Duration = Duration::from_millis(500);
 
 /// What is compared, and the most the ratio may be.
-pub(crate) struct Contest<'s> {
+pub(crate) struct Contest {
     pub(crate) name: &'static str,
     pub(crate) goal: Option<f64>,
-    pub(crate) stage: Stage<'s>,
+    pub(crate) stage: Stage,
 }
 
 /// The processes of one measurement, apart from this one.
-pub(crate) enum Stage<'s> {
+///
+/// The server is new each time too: an old one may not have noticed yet that the last worker is gone.
+pub(crate) enum Stage {
     /// A worker behind a server.
     Worker {
-        server: &'s NatsServer,
         subject: &'static str,
         in_flight: usize,
     },
     /// A gateway in front of a server, and the baseline's worker behind it.
-    Gateway { server: &'s NatsServer },
+    Gateway,
     /// HTTP and the work in one process.
     Embedded,
 }
@@ -51,7 +52,7 @@ pub(crate) struct Outcome {
     ours: Vec<Sample>,
 }
 
-impl Contest<'_> {
+impl Contest {
     pub(crate) async fn run(self) -> Outcome {
         let (mut baseline, mut ours) = (Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
@@ -80,14 +81,11 @@ impl Contest<'_> {
     }
 }
 
-impl Stage<'_> {
+impl Stage {
     async fn measure(&self, side: Side) -> Sample {
         match self {
-            Self::Worker {
-                server,
-                subject,
-                in_flight,
-            } => {
+            Self::Worker { subject, in_flight } => {
+                let server = NatsServer::start().await;
                 let worker = Role::Worker.start(side, &server.url()).await;
                 let load = Load::over_nats(&server.url(), subject, *in_flight, PAYLOAD).await;
                 sample(
@@ -96,7 +94,8 @@ impl Stage<'_> {
                 )
                 .await
             }
-            Self::Gateway { server } => {
+            Self::Gateway => {
+                let server = NatsServer::start().await;
                 let worker = Role::Worker.start(Side::Baseline, &server.url()).await;
                 let gateway = Role::Gateway.start(side, &server.url()).await;
                 let load = over_http(gateway.address).await;

@@ -5,8 +5,6 @@
 
 use std::net::SocketAddr;
 
-use metropolis_tests::NatsServer;
-
 use contest::{Contest, Stage};
 use load::Load;
 
@@ -42,9 +40,8 @@ fn block_on(future: impl Future<Output = ()>) {
 }
 
 async fn bench(wanted: &str) {
-    let server = NatsServer::start().await;
     let mut results = Vec::new();
-    for contest in contests(&server) {
+    for contest in contests() {
         if contest.name.contains(wanted) {
             results.push(contest.run().await);
         }
@@ -56,15 +53,11 @@ async fn bench(wanted: &str) {
     report::publish("bench-requests", &report);
 }
 
-fn contests(server: &NatsServer) -> Vec<Contest<'_>> {
+fn contests() -> Vec<Contest> {
     let worker = |name, subject, in_flight, goal| Contest {
         name,
         goal,
-        stage: Stage::Worker {
-            server,
-            subject,
-            in_flight,
-        },
+        stage: Stage::Worker { subject, in_flight },
     };
     vec![
         worker(
@@ -90,7 +83,7 @@ fn contests(server: &NatsServer) -> Vec<Contest<'_>> {
         Contest {
             name: "gateway, 64 connections",
             goal: Some(0.65),
-            stage: Stage::Gateway { server },
+            stage: Stage::Gateway,
         },
         Contest {
             name: "embedded, 64 connections",

@@ -1,31 +1,17 @@
 //! The examples as real processes: what they answer, and what they declare.
 
-use std::net::SocketAddr;
-
-use metropolis_tests::process::address_in;
 use metropolis_tests::{HttpClient, NatsServer, Process, python};
 use serde_json::{Value, json};
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+use crate::serving;
 
-async fn started(name: &str, server: Option<&NatsServer>) -> (Process, SocketAddr) {
-    let mut launch = Process::example(name).env("METROPOLIS_LISTEN", "127.0.0.1:0");
-    if let Some(server) = server {
-        launch = launch.env("METROPOLIS_NATS_URL", server.url());
-    }
-    let process = launch.start().await;
-    let line = process
-        .wait_for_line(|line| line.contains("listening on"))
-        .await;
-    let address = address_in(&line).unwrap();
-    (process, address)
-}
+const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
 async fn users_are_added_found_listed_renamed_and_removed() {
     let server = NatsServer::start().await;
     for server in [None, Some(&server)] {
-        let (_users, address) = started("users", server).await;
+        let (_users, address) = serving("users", server).await;
         let mut client = HttpClient::connect(address).await;
 
         let added = client
@@ -85,7 +71,7 @@ async fn users_are_added_found_listed_renamed_and_removed() {
 #[tokio::test]
 async fn a_task_calls_a_task_of_another_process() {
     let server = NatsServer::start().await;
-    let (_caller, address) = started("caller", Some(&server)).await;
+    let (_caller, address) = serving("caller", Some(&server)).await;
     let mut client = HttpClient::connect(address).await;
     let alone = client.send("GET", "/palindrome?data=anna", &[], "").await;
     assert_eq!(
@@ -133,7 +119,7 @@ async fn the_routes_example_prints_a_table_and_a_document_without_a_bus() {
 #[tokio::test]
 async fn the_documents_of_the_examples_are_valid_openapi() {
     for example in ["hello", "users"] {
-        let (_process, address) = started(example, None).await;
+        let (_process, address) = serving(example, None).await;
         let document = HttpClient::connect(address)
             .await
             .send("GET", "/openapi.json", &[], "")
@@ -158,7 +144,7 @@ async fn the_documents_of_the_examples_are_valid_openapi() {
 /// A foreign tool reads the document, makes requests of it that fit and that do not, and compares the answers.
 #[tokio::test]
 async fn schemathesis_finds_nothing_on_the_users_example() {
-    let (_users, address) = started("users", None).await;
+    let (_users, address) = serving("users", None).await;
     let schemathesis = python::tool("schemathesis").await;
     let folder = tempfile::tempdir().unwrap();
     let ran = tokio::process::Command::new(schemathesis)

@@ -4,6 +4,7 @@
 mod calls;
 mod discovery;
 mod examples;
+mod health;
 mod permissions;
 mod readme;
 mod replies;
@@ -11,8 +12,11 @@ mod stalls;
 mod startup;
 mod stop;
 
+use std::net::SocketAddr;
+
 use metropolis::{Bus, NatsOptions};
-use metropolis_tests::NatsServer;
+use metropolis_tests::process::address_in;
+use metropolis_tests::{NatsServer, Process};
 
 /// Runs a test on the embedded bus, then on a real server.
 async fn on_both_buses(test: impl AsyncFn(Bus)) {
@@ -27,4 +31,20 @@ async fn connect(server: &NatsServer, role: &str) -> Bus {
     Bus::connect(NatsOptions::new(server.url(), role))
         .await
         .unwrap()
+}
+
+/// Starts an example that serves HTTP, on a port of its own.
+async fn serving(name: &str, server: Option<&NatsServer>) -> (Process, SocketAddr) {
+    let mut launch = Process::example(name)
+        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
+        .env("METROPOLIS_STOP_TIMEOUT", "5s");
+    if let Some(server) = server {
+        launch = launch.env("METROPOLIS_NATS_URL", server.url());
+    }
+    let process = launch.start().await;
+    let line = process
+        .wait_for_line(|line| line.contains("listening on"))
+        .await;
+    let address = address_in(&line).expect("the line names the address");
+    (process, address)
 }

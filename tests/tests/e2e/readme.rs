@@ -2,21 +2,14 @@
 
 use std::process::Command;
 
-use metropolis_tests::Process;
-use metropolis_tests::process::address_in;
+use crate::serving;
 
 const README: &str = include_str!("../../../README.md");
 
 #[tokio::test]
 async fn the_commands_of_the_readme_print_what_it_says() {
-    let hello = Process::example("hello")
-        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
-        .start()
-        .await;
-    let line = hello
-        .wait_for_line(|line| line.contains("listening on"))
-        .await;
-    let address = address_in(&line).unwrap().to_string();
+    let (_hello, address) = serving("hello", None).await;
+    let address = address.to_string();
     let session = block("console");
     let commands = session.split("$ ").filter(|command| !command.is_empty());
     let mut ran = 0;
@@ -35,13 +28,7 @@ async fn the_commands_of_the_readme_print_what_it_says() {
 /// The table of tasks that a newcomer sees first.
 #[tokio::test]
 async fn a_start_prints_the_tasks_with_their_routes() {
-    let hello = Process::example("hello")
-        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
-        .start()
-        .await;
-    hello
-        .wait_for_line(|line| line.contains("listening on"))
-        .await;
+    let (hello, _) = serving("hello", None).await;
     let output = hello.output();
     for row in [
         "POST  /foo/bar  foo.bar      reverse",

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use metropolis::{Bus, Client, Fault, Worker};
 use metropolis_tests::load::{self, Tally, outcome};
-use metropolis_tests::process::address_in;
 use metropolis_tests::{HttpClient, NatsServer, Process, within};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::connect;
+use crate::{connect, serving};
 
 const CONNECTIONS: usize = 64;
 /// How long load goes on before the stop, and after it.
@@ -118,22 +117,6 @@ async fn keep_asking(address: SocketAddr) -> Tally {
     tally
 }
 
-/// Starts an example that serves HTTP, on a port of its own.
-async fn gateway(name: &str, server: Option<&NatsServer>) -> (Process, SocketAddr) {
-    let mut launch = Process::example(name)
-        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
-        .env("METROPOLIS_STOP_TIMEOUT", "5s");
-    if let Some(server) = server {
-        launch = launch.env("METROPOLIS_NATS_URL", server.url());
-    }
-    let process = launch.start().await;
-    let line = process
-        .wait_for_line(|line| line.contains("listening on"))
-        .await;
-    let address = address_in(&line).unwrap();
-    (process, address)
-}
-
 async fn worker(server: &NatsServer) -> Process {
     let launch = Process::example("hello-worker").env("METROPOLIS_NATS_URL", server.url());
     let process = launch.start().await;
@@ -158,7 +141,7 @@ fn assert_nothing_lost(tally: &Tally) {
 async fn one_process_stops_under_load_and_answers_what_it_accepted() {
     let server = NatsServer::start().await;
     for (server, signal) in [(None, "TERM"), (None, "INT"), (Some(&server), "TERM")] {
-        let (mut process, address) = gateway("hello", server).await;
+        let (mut process, address) = serving("hello", server).await;
         let load = tokio::spawn(load_http(address));
         tokio::time::sleep(BEFORE).await;
         stop(&mut process, signal).await;
@@ -170,7 +153,7 @@ async fn one_process_stops_under_load_and_answers_what_it_accepted() {
 async fn a_gateway_process_stops_under_load_and_answers_what_it_accepted() {
     let server = NatsServer::start().await;
     let _worker = worker(&server).await;
-    let (mut gateway, address) = gateway("hello-gateway", Some(&server)).await;
+    let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
     let load = tokio::spawn(load_http(address));
     tokio::time::sleep(BEFORE).await;
     stop(&mut gateway, "TERM").await;
@@ -181,7 +164,7 @@ async fn a_gateway_process_stops_under_load_and_answers_what_it_accepted() {
 async fn worker_processes_come_and_go_under_load_and_no_request_notices() {
     let server = NatsServer::start().await;
     let mut first = worker(&server).await;
-    let (mut gateway, address) = gateway("hello-gateway", Some(&server)).await;
+    let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
     let load = tokio::spawn(load_http(address));
     for signal in ["TERM", "INT"] {
         let next = worker(&server).await;
@@ -202,7 +185,7 @@ async fn three_workers_share_one_queue_and_a_killed_one_takes_only_its_own_calls
         worker(&server).await,
         worker(&server).await,
     ];
-    let (mut gateway, address) = gateway("hello-gateway", Some(&server)).await;
+    let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
     let mut client = HttpClient::connect(address).await;
     let mut answered = BTreeMap::<u32, u32>::new();
     for _ in 0..300 {

@@ -1,0 +1,228 @@
+//! Health: whether a process lives and whether it is ready, for the probes of whoever runs it.
+//!
+//! A worker speaks no HTTP otherwise, so this is the least that a probe needs: two paths, one request a connection. It
+//! listens before the bus is reached, because a process that waits for its server lives and is not ready.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::bus::Bus;
+use crate::wire::{JSON, PROBLEM_JSON};
+
+/// How long the bus may take to answer before a process counts as not ready.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+/// How long an answer of the bus stands, so that asking often costs it nothing.
+const READY_FOR: Duration = Duration::from_millis(250);
+
+/// Probes at a time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 64;
+/// How long one probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest head of a request, in bytes, and the most headers in it.
+const HEAD_MAX: usize = 8 * 1024;
+const HEADERS_MAX: usize = 64;
+/// How long accepting pauses after an error, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether a bus answers: a real round trip, made seldom however often it is asked for.
+#[derive(Debug)]
+pub struct BusCheck {
+    bus: Bus,
+    /// When the bus was last asked, and what came of it. Whoever asks meanwhile waits for the same answer.
+    last: AsyncMutex<Option<(Instant, bool)>>,
+}
+
+impl BusCheck {
+    /// A check of a bus.
+    #[must_use]
+    pub fn new(bus: Bus) -> Self {
+        Self {
+            bus,
+            last: AsyncMutex::new(None),
+        }
+    }
+
+    /// Whether a round trip came back within a second, now or a moment ago.
+    pub async fn answers(&self) -> bool {
+        if !self.bus.is_connected() {
+            return false;
+        }
+        let mut last = self.last.lock().await;
+        if let Some((asked, answer)) = *last
+            && asked.elapsed() < READY_FOR
+        {
+            return answer;
+        }
+        let answer = self.bus.fence(Instant::now() + READY_WITHIN).await.is_ok();
+        *last = Some((Instant::now(), answer));
+        answer
+    }
+}
+
+/// Answers `GET /healthz` and `GET /readyz` on an address of its own.
+///
+/// Give it to the worker whose readiness it tells, with [`Worker::with_health`](crate::Worker::with_health). Until then,
+/// and from the moment that worker stops, the answer to `/readyz` is 503. Dropping it closes the listener.
+#[derive(Debug)]
+pub struct Health {
+    address: SocketAddr,
+    ready: Arc<Ready>,
+    listening: JoinHandle<()>,
+}
+
+/// What is asked when somebody wants to know whether the process is ready; nothing while it is not.
+type Ready = Mutex<Option<Arc<BusCheck>>>;
+
+impl Health {
+    /// Listens, and answers from now on.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn listen(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let ready = Arc::new(Ready::default());
+        tracing::info!("health on http://{address}");
+        Ok(Self {
+            address,
+            listening: tokio::spawn(accept_all(listener, Arc::clone(&ready))),
+            ready,
+        })
+    }
+
+    /// The address really listened on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on the process is ready while this bus answers.
+    pub(crate) fn begin(&self, bus: Bus) {
+        *self.lock() = Some(Arc::new(BusCheck::new(bus)));
+    }
+
+    /// From now on the process is not ready.
+    pub(crate) fn end(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<BusCheck>>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Health {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+async fn accept_all(listener: TcpListener, ready: Arc<Ready>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await;
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let ready = Arc::clone(&ready);
+        tokio::spawn(async move {
+            // What goes wrong on a probe's connection is the probe's to notice.
+            let _ = timeout(PROBE_TIMEOUT, answer(stream, &ready)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn answer(mut stream: TcpStream, ready: &Ready) -> io::Result<()> {
+    let head = read_head(&mut stream).await?;
+    let check = ready.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let response = match target(&head).as_deref() {
+        Some("/healthz") => ALIVE,
+        Some("/readyz") => match check {
+            Some(check) if check.answers().await => READY,
+            _ => NOT_READY,
+        },
+        Some(_) => NOT_FOUND,
+        None => BAD_REQUEST,
+    };
+    stream.write_all(response.text().as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Reads until the empty line that ends a head, or as much as a head may have.
+async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(1024);
+    while head.len() < HEAD_MAX && !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 {
+            break;
+        }
+    }
+    Ok(head)
+}
+
+/// The path that is asked for, without its query; `None` for what is no complete `GET`.
+fn target(head: &[u8]) -> Option<String> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let status = request.parse(head).ok()?;
+    let path = request
+        .path
+        .filter(|_| status.is_complete() && request.method == Some("GET"))?;
+    Some(path.split('?').next().unwrap_or_default().to_owned())
+}
+
+/// A whole response.
+struct Response {
+    status: &'static str,
+    media_type: &'static str,
+    body: &'static str,
+}
+
+const ALIVE: Response = Response {
+    status: "200 OK",
+    media_type: JSON,
+    body: r#"{"status":"alive"}"#,
+};
+const READY: Response = Response {
+    status: "200 OK",
+    media_type: JSON,
+    body: r#"{"status":"ready"}"#,
+};
+const NOT_READY: Response = Response {
+    status: "503 Service Unavailable",
+    media_type: PROBLEM_JSON,
+    body: r#"{"status":503,"code":"not_ready","detail":"the worker is starting, stopping or without its bus"}"#,
+};
+const NOT_FOUND: Response = Response {
+    status: "404 Not Found",
+    media_type: PROBLEM_JSON,
+    body: r#"{"status":404,"code":"not_found","detail":"there are /healthz and /readyz here"}"#,
+};
+const BAD_REQUEST: Response = Response {
+    status: "400 Bad Request",
+    media_type: PROBLEM_JSON,
+    body: r#"{"status":400,"code":"bad_request","detail":"this answers GET of /healthz and /readyz"}"#,
+};
+
+impl Response {
+    fn text(&self) -> String {
+        let Self {
+            status,
+            media_type,
+            body,
+        } = self;
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+    }
+}

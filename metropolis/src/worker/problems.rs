@@ -1,0 +1,48 @@
+//! What keeps a worker from starting, apart from the conflicts the catalog finds.
+
+use crate::catalog::{Entry, Problem, Problems};
+use crate::context::Provisions;
+
+pub(super) fn alone() -> Problems {
+    let problem = Problem::new("a worker alone on the embedded bus serves nobody").help(
+        "run the gateway in this process (`metropolis_gateway::run()`), or set METROPOLIS_NATS_URL to a server that both reach",
+    );
+    Problems(vec![problem])
+}
+
+pub(super) fn no_tasks() -> Problem {
+    Problem::new("no tasks are linked into this binary").help(
+        "a crate that is only listed in Cargo.toml, this package's own library included, is not linked; \
+         name it once: `use my_tasks as _;`",
+    )
+}
+
+pub(super) fn doubled(name: &str) -> Problem {
+    Problem::new(format!("two values of the type `{name}` are provided"))
+        .help("provide one; give the other a type of its own")
+}
+
+/// One problem per missing type, naming every task that needs it.
+pub(super) fn missing(served: &[Entry], provisions: &Provisions) -> Vec<Problem> {
+    let mut problems: Vec<(&str, Problem)> = Vec::new();
+    for entry in served {
+        for need in entry
+            .meta()
+            .needs
+            .iter()
+            .filter(|need| !provisions.has(need.id))
+        {
+            let name = (need.name)();
+            match problems.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, problem)) => *problem = problem.clone().at(entry.meta()),
+                None => problems.push((name, not_provided(name).at(entry.meta()))),
+            }
+        }
+    }
+    problems.into_iter().map(|(_, problem)| problem).collect()
+}
+
+fn not_provided(name: &str) -> Problem {
+    Problem::new(format!("nothing provides `{name}`"))
+        .help("give the worker one: `.provide(value)`")
+}

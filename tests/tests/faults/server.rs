@@ -159,7 +159,7 @@ async fn a_gateway_without_a_bus_says_so_at_once_and_recovers_by_itself() {
         } else {
             server.kill().await;
         }
-        eventually(Duration::from_secs(3), async || !bus.is_connected()).await;
+        eventually(PATIENCE, async || !bus.is_connected()).await;
         let asked = Instant::now();
         for _ in 0..10 {
             let response = http

@@ -1,4 +1,4 @@
-//! The heartbeat: a message to the own inbox each second, to notice a server that is there and does nothing.
+//! The heartbeat: a message to the own inbox every so often, to notice a server that is there and does nothing.
 //!
 //! The library would notice after three silent ping intervals, and only after the last of what it had read. Two missed
 //! beats make the server suspect: nothing more is sent, and the client is told to connect anew. Two more, and the client
@@ -16,11 +16,12 @@ use super::{Connection, within};
 use crate::bus::Outgoing;
 use crate::subject::Subject;
 
-/// Time between two beats.
-const EVERY: Duration = Duration::from_secs(1);
+/// Time between two beats. A silent server is suspect after two of these and one of the next at most, 2.1 seconds, which
+/// leaves room for a beat that was late, within the three seconds that are promised.
+const EVERY: Duration = Duration::from_millis(750);
 
-/// Time between beats once one was missed, so that a silent server is suspect within three seconds.
-const EVERY_AFTER_MISS: Duration = Duration::from_millis(500);
+/// Time between beats once one was missed.
+const EVERY_AFTER_MISS: Duration = Duration::from_millis(600);
 
 /// A beat this late says that the own process was held up. What was missed meanwhile may only not have been read yet.
 const LATE: Duration = Duration::from_millis(250);

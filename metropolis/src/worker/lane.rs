@@ -213,6 +213,7 @@ impl Lane {
     ///
     /// Unconstrained, because a budget shared with the loop would make ready futures answer that they have to wait.
     fn first_poll(&self, mut call: Call) -> Start {
+        self.pace.prepare();
         let mut nobody = task::Context::from_waker(Waker::noop());
         let poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
         let polled = std::panic::catch_unwind(AssertUnwindSafe(poll));

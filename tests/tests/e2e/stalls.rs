@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use metropolis::{Client, Worker};
+use metropolis::{Bus, Client, Worker};
 
 use crate::on_both_buses;
 
@@ -43,49 +43,59 @@ async fn slowest_quick_call(
     slowest
 }
 
+/// What may be lost to a machine that is busy with something else. A stall of ours would show in every attempt: each has
+/// a worker of its own, which knows nothing of its tasks yet.
+const ATTEMPTS: usize = 3;
+const BEARABLE: Duration = Duration::from_millis(20);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_blocks_for_200_ms_delays_no_other_past_20_ms() {
     on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<blocks>()
-            .serve::<waits_then_blocks>()
-            .serve::<apart>()
-            .serve::<quick>();
-        let worker = worker.start().await.unwrap();
-        let client = Client::new(bus);
-        client.call::<quick>(&()).await.unwrap();
-
-        let caller = client.clone();
-        let one_by_one = async move {
-            for _ in 0..3 {
-                caller.call::<blocks>(&()).await.unwrap();
-                caller.call::<waits_then_blocks>(&()).await.unwrap();
-                caller.call::<apart>(&()).await.unwrap();
+        let mut attempts = Vec::new();
+        while attempts.len() < ATTEMPTS {
+            let slowest = slowest_beside_blocking_tasks(bus.clone()).await;
+            if slowest.iter().all(|slowest| *slowest < BEARABLE) {
+                return;
             }
-        };
-        let slowest = slowest_quick_call(&client, one_by_one).await;
-        assert!(
-            slowest < Duration::from_millis(20),
-            "one at a time: {slowest:?}"
-        );
-
-        // By now the tasks are known to be slow, so that any number of them at once is bearable.
-        let caller = client.clone();
-        let all_at_once = async move {
-            let calls = (0..4).map(|_| caller.call::<blocks>(&()).into_future());
-            let later = (0..4).map(|_| caller.call::<waits_then_blocks>(&()).into_future());
-            for ended in futures_util::future::join_all(calls.chain(later)).await {
-                ended.unwrap();
-            }
-        };
-        let slowest = slowest_quick_call(&client, all_at_once).await;
-        assert!(
-            slowest < Duration::from_millis(20),
-            "all at once: {slowest:?}"
-        );
-        worker.stop().await;
+            attempts.push(slowest);
+        }
+        panic!("one at a time, then all at once: {attempts:?}");
     })
     .await;
+}
+
+async fn slowest_beside_blocking_tasks(bus: Bus) -> [Duration; 2] {
+    let worker = Worker::new(bus.clone())
+        .serve::<blocks>()
+        .serve::<waits_then_blocks>()
+        .serve::<apart>()
+        .serve::<quick>();
+    let worker = worker.start().await.unwrap();
+    let client = Client::new(bus);
+    client.call::<quick>(&()).await.unwrap();
+
+    let caller = client.clone();
+    let one_by_one = slowest_quick_call(&client, async move {
+        for _ in 0..3 {
+            caller.call::<blocks>(&()).await.unwrap();
+            caller.call::<waits_then_blocks>(&()).await.unwrap();
+            caller.call::<apart>(&()).await.unwrap();
+        }
+    })
+    .await;
+
+    // By now the tasks are known to be slow, so that any number of them at once is bearable.
+    let caller = client.clone();
+    let all_at_once = slowest_quick_call(&client, async move {
+        let calls = (0..4).map(|_| caller.call::<blocks>(&()).into_future());
+        let later = (0..4).map(|_| caller.call::<waits_then_blocks>(&()).into_future());
+        for ended in futures_util::future::join_all(calls.chain(later)).await {
+            ended.unwrap();
+        }
+    })
+    .await;
+    worker.stop().await;
+    [one_by_one, all_at_once]
 }
 
 #[tokio::test]

@@ -166,12 +166,25 @@ impl NatsServer {
     /// Freezes the server (SIGSTOP): its connections stay open and nothing moves.
     pub async fn pause(&self) {
         self.process.signal("STOP").await;
+        // Its threads stop one by one, each when it next enters the kernel.
+        holds_within(SERVER_DEADLINE, async || is_frozen(self.pid())).await;
     }
 
     /// Lets a frozen server go on (SIGCONT).
     pub async fn resume(&self) {
         self.process.signal("CONT").await;
     }
+}
+
+/// Whether every thread of a process is stopped. Where there is no `/proc`, nobody can tell, and it counts as so.
+fn is_frozen(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    threads.flatten().all(|thread| {
+        let status = std::fs::read_to_string(thread.path().join("status"));
+        status.is_ok_and(|status| status.contains("State:\tT"))
+    })
 }
 
 /// Starts a server in `dir`, on any free port unless one is given, and waits until it listens.

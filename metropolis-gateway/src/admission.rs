@@ -20,8 +20,8 @@ use crate::operation::{Format, Operation, Promise, Source};
 /// Operations of services on the bus that one gateway serves.
 const OPERATIONS_MAX: usize = 8192;
 
-/// The longest a service may let its callers wait.
-const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest a service, or a configured route, may let callers wait.
+pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A reason is cut at this many characters: it quotes what strangers wrote.
 const REASON_MAX: usize = 300;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metropolis::TaskMeta;
-use metropolis::route::Route;
+use metropolis::route::{Route, Segment};
 use metropolis::subject::{Pattern, Queue, Token};
 use serde::Serialize;
 
@@ -20,8 +20,8 @@ use crate::operation::{Format, Operation, Promise, Source};
 /// Operations of services on the bus that one gateway serves.
 const OPERATIONS_MAX: usize = 8192;
 
-/// The longest a service may let its callers wait.
-const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest a service, or a configured route, may let callers wait.
+pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A reason is cut at this many characters: it quotes what strangers wrote.
 const REASON_MAX: usize = 300;
@@ -63,14 +63,14 @@ pub(crate) fn admit(own: &[Operation], groups: &[Group], served: &HashSet<u64>) 
         let is_new = !served.contains(&group.serial);
         (is_new, Reverse(version), edition.name.clone(), group.serial)
     });
-    let mut board = Board::default();
+    let mut taken = Taken::default();
     own.iter()
-        .for_each(|operation| board.put(operation.clone()));
+        .for_each(|operation| taken.put(operation.clone()));
     let mut admitted = Admitted::default();
     for group in groups {
         let (service, version) = (group.edition.name.clone(), readable(&group.edition.version));
         let instances = group.instances.clone();
-        match board.admit(group) {
+        match taken.admit(group) {
             Ok(()) => admitted.services.push(Service {
                 serial: group.serial,
                 service,
@@ -88,7 +88,7 @@ pub(crate) fn admit(own: &[Operation], groups: &[Group], served: &HashSet<u64>) 
     admitted
         .services
         .sort_by(|a, b| (&a.service, a.serial).cmp(&(&b.service, b.serial)));
-    admitted.operations = board.operations;
+    admitted.operations = taken.operations;
     admitted
         .operations
         .sort_by(|a, b| a.pattern.as_str().cmp(b.pattern.as_str()));
@@ -103,7 +103,7 @@ fn readable(text: &str) -> String {
 
 /// Whoever was admitted so far.
 #[derive(Debug, Default)]
-struct Board {
+struct Taken {
     operations: Vec<Operation>,
     /// By shape.
     routes: HashMap<String, usize>,
@@ -111,7 +111,7 @@ struct Board {
     subjects: BTreeMap<(usize, String), Vec<usize>>,
 }
 
-impl Board {
+impl Taken {
     fn put(&mut self, operation: Operation) {
         let at = self.operations.len();
         if let Some(route) = &operation.route {
@@ -156,11 +156,6 @@ impl Board {
         let Some(route) = &operation.route else {
             return Ok(!is_known);
         };
-        if crate::site::is_reserved(route) {
-            return Err(format!(
-                "the path of the route `{route}` is the gateway's own"
-            ));
-        }
         match self
             .routes
             .get(&route.shape())
@@ -168,8 +163,34 @@ impl Board {
         {
             Some(rival) if rival.pattern.filter() == operation.pattern.filter() => Ok(false),
             Some(rival) => Err(format!("the route `{route}` belongs to {}", owner(rival))),
-            None => Ok(!is_known || !self.is_own(operation)),
+            None if is_known && self.is_own(operation) => Ok(false),
+            None => self.check_free(route).map(|()| true),
         }
+    }
+
+    /// Checks that a route nobody has is nobody's all the same.
+    fn check_free(&self, route: &Route) -> Result<(), String> {
+        if crate::site::is_reserved(route) {
+            return Err(format!(
+                "the path of the route `{route}` is the gateway's own"
+            ));
+        }
+        match self.shadowed_by(route).map(owner) {
+            Some(other) => Err(format!(
+                "the route `{route}` would take requests from {other}"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// What is linked in or configured and has a parameter where this path is a literal, which would win there,
+    /// whatever the methods are.
+    fn shadowed_by(&self, route: &Route) -> Option<&Operation> {
+        let own = |operation: &&Operation| operation.source != Source::Discovered;
+        self.operations.iter().filter(own).find(|operation| {
+            let own = operation.route.as_ref();
+            own.is_some_and(|own| is_shadowed(own.segments(), route.segments()))
+        })
     }
 
     /// Whether the subject is served already, by the same queue.
@@ -210,6 +231,14 @@ impl Board {
         let near = self.subjects.get(&neighbourhood(&operation.pattern));
         near.map(Vec::as_slice).unwrap_or_default()
     }
+}
+
+fn is_shadowed(own: &[Segment], other: &[Segment]) -> bool {
+    let is_parameter = |segment: &Segment| matches!(segment, Segment::Parameter(_));
+    let pairs = || own.iter().zip(other);
+    let overlaps = own.len() == other.len()
+        && pairs().all(|(a, b)| a == b || is_parameter(a) || is_parameter(b));
+    overlaps && pairs().any(|(a, b)| is_parameter(a) && !is_parameter(b))
 }
 
 fn neighbourhood(pattern: &Pattern) -> (usize, String) {
@@ -331,3 +360,6 @@ fn timeout(offered: &Offered) -> Result<Duration, String> {
             format!("its timeout of \"{text}\" milliseconds is none, or more than a day")
         })
 }
+
+#[cfg(test)]
+mod tests;

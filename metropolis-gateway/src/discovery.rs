@@ -28,6 +28,10 @@ mod round;
 pub(crate) use fleet::Group;
 pub(crate) use offered::{ENDPOINTS_MAX, Edition, Offered};
 
+/// An interval outside of this is taken as the nearest that is not: asking all the time helps nobody.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How often the loop looks whether it is time to ask, or the connection was another one meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -95,7 +99,7 @@ impl Watcher {
         Self {
             contracts: Arc::new(Contracts::new(bus.clone())),
             bus,
-            interval,
+            interval: interval.clamp(INTERVAL_MIN, INTERVAL_MAX),
             fleet: Fleet::default(),
             readings: JoinSet::new(),
             seen,

@@ -9,6 +9,7 @@ use metropolis::route::Route;
 use metropolis::subject::Pattern;
 use serde_json::Value;
 
+use crate::admission::TIMEOUT_MAX;
 use crate::operation::{Format, Operation, Promise, Source};
 
 /// A route to a responder that says nothing of itself: what it takes is any JSON object, what it answers anything.
@@ -47,8 +48,10 @@ impl StaticRoute {
                 "the path of `{route}` is the gateway's own"
             )));
         }
-        if self.timeout.is_zero() {
-            return Err(problem(format!("the timeout of `{route}` is zero")));
+        if self.timeout.is_zero() || self.timeout > TIMEOUT_MAX {
+            return Err(problem(format!(
+                "the timeout of `{route}` is zero, or more than a day"
+            )));
         }
         if let Some(name) = pattern.parameters().find(|name| {
             !route.parameters().any(|known| known == *name) && !route.method.has_body()

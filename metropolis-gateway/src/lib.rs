@@ -15,6 +15,9 @@
 //! }
 //! ```
 //!
+//! A gateway serves the tasks that are linked in, routes that are [configured](Gateway::with_route), and where it was
+//! [asked to](Gateway::with_discovery) whatever services are on the bus, as the program `metropolis-gateway` does.
+//!
 //! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
 //! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a

@@ -110,6 +110,9 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     if let Some((listener, _)) = admin {
         server.listen(listener, Side::Admin);
     }
+    if gateway.is_discovering {
+        tracing::info!("services on the bus are served as they come and go");
+    }
     say_hello(&catalog, address, admin_address);
     Ok(RunningGateway {
         server,
@@ -171,7 +174,9 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
 }
 
 fn say_hello(catalog: &Catalog, address: SocketAddr, admin_address: Option<SocketAddr>) {
-    tracing::info!("the gateway's routes:\n{}", Listing::of(catalog));
+    if !catalog.entries().is_empty() {
+        tracing::info!("the gateway's routes:\n{}", Listing::of(catalog));
+    }
     if let Some(admin_address) = admin_address {
         tracing::info!("administrative paths on http://{admin_address}");
     }

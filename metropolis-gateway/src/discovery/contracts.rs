@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use metropolis::bus::Bus;
 use metropolis::contract::{Contract, ContractHash};
 use metropolis::service::fetch_contract_up_to;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::fleet::ToRead;
+use super::offered::Edition;
 use crate::operation::Promise;
 
 /// A contract of somebody else may have this many bytes.
@@ -20,6 +23,9 @@ const CONTRACTS_KIB_MAX: usize = 32 * 1024;
 
 /// Contracts that are fetched at once.
 const FETCHES_MAX: usize = 128;
+
+/// How long all contracts of one edition may take to come.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes of a contract times its named definitions: describing it takes that many steps at most.
 const DEFINITION_STEPS_MAX: usize = 64 * 1024 * 1024;
@@ -49,21 +55,24 @@ impl Contracts {
 
     /// Reads an edition: the contracts of all of its endpoints, or the first reason why one cannot be had.
     pub(super) async fn read(self: Arc<Self>, to_read: ToRead) -> (u64, Result<Promises, String>) {
-        let mut promises = Vec::with_capacity(to_read.edition.endpoints.len());
-        for endpoint in &to_read.edition.endpoints {
+        let read = timeout(READ_TIMEOUT, self.promises(&to_read.edition)).await;
+        let late = || format!("its contracts did not all come within {READ_TIMEOUT:?}");
+        (to_read.serial, read.unwrap_or_else(|_| Err(late())))
+    }
+
+    async fn promises(&self, edition: &Edition) -> Result<Promises, String> {
+        let mut promises = Vec::with_capacity(edition.endpoints.len());
+        for endpoint in &edition.endpoints {
             let promise = match &endpoint.contract {
-                None => Ok(None),
-                Some(hash) => self.promise(hash).await.map(Some),
-            };
-            match promise {
-                Ok(promise) => promises.push(promise),
-                Err(why) => {
-                    let reason = format!("endpoint `{}`: {why}", endpoint.name);
-                    return (to_read.serial, Err(reason));
+                None => None,
+                Some(hash) => {
+                    let promise = self.promise(hash).await;
+                    Some(promise.map_err(|why| format!("endpoint `{}`: {why}", endpoint.name))?)
                 }
-            }
+            };
+            promises.push(promise);
         }
-        (to_read.serial, Ok(promises.into()))
+        Ok(promises.into())
     }
 
     async fn promise(&self, hash: &str) -> Result<Arc<Promise>, String> {

@@ -106,8 +106,8 @@ impl Fleet {
             return Joined::default();
         }
         let to_read = match known {
-            Some(serial) if self.berths.contains_key(&serial) => None,
-            _ => Some(self.open(announced.edition, announced.bytes)),
+            Some(_) => None,
+            None => Some(self.open(announced.edition, announced.bytes)),
         };
         let serial = to_read
             .as_ref()

@@ -16,6 +16,7 @@ mod churn;
 mod foreign;
 mod hostile;
 mod news;
+mod polyglot;
 mod quarantine;
 mod responder;
 

@@ -85,3 +85,20 @@ async fn a_route_stays_until_the_last_instance_has_left() {
     other.leave().await;
     answers(address, "POST", "/pair/echo", 404).await;
 }
+
+#[tokio::test]
+async fn the_gateway_is_ready_when_everybody_was_heard_and_not_before() {
+    let server = NatsServer::start().await;
+    let bus = connect(&server, "worker").await;
+    // Somebody who may still answer, so that there is something to wait for.
+    let _slow = bus.subscribe("$SRV.INFO", None, 16).await.unwrap();
+    let gateway = discovering(&server, NEVER).await.start().await.unwrap();
+    let mut client = HttpClient::connect(gateway.address()).await;
+    let early = client.send("GET", "/readyz", &[], "").await;
+    assert_eq!(
+        (early.status, early.header("retry-after")),
+        (503, Some("1"))
+    );
+    assert_eq!(client.send("GET", "/healthz", &[], "").await.status, 200);
+    ready(gateway.address()).await;
+}

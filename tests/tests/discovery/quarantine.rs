@@ -127,3 +127,30 @@ async fn a_service_that_is_set_right_is_served() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_contract_that_is_not_what_its_hash_says_is_not_served_by() {
+    let server = NatsServer::start().await;
+    let bus = connect(&server, "worker").await;
+    let gateway = gateway(&server, NEVER).await;
+    let hash = "1".repeat(64);
+    let asked = format!("{}.{hash}", metropolis::service::CONTRACT);
+    let mut requests = bus.subscribe(&asked, None, 16).await.unwrap();
+    let forger = bus.clone();
+    tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            let mut reply = Outgoing::empty(request.reply.unwrap());
+            reply.headers.append(metropolis::wire::PARTS, "1").unwrap();
+            reply.payload = "{\"status\":200}".into();
+            forger.publish(reply, Instant::now() + SOON).await.unwrap();
+        }
+    });
+    let endpoint = Endpoint::new("e", "forged.e").with("metropolis.contract", hash.as_str());
+    let _forged = Responder::start(&bus, "forged", [endpoint]).await;
+    let reason = reason(gateway.address(), "forged").await;
+    let expected = "endpoint `e`: the contract's hash is ";
+    assert!(
+        reason.starts_with(expected) && reason.ends_with(&format!(", not {hash}")),
+        "{reason}"
+    );
+}

@@ -4,6 +4,7 @@
 //! services that announce nothing. Whatever others send is bounded before it is read and read off the request path:
 //! nothing they say can stop this loop, and the most it can grow to is named below.
 
+use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::task::JoinSet;
 
 use self::contracts::Contracts;
 pub(crate) use self::contracts::Promises;
-use self::fleet::Fleet;
+use self::fleet::{Fleet, ToRead};
 use self::offered::Announced;
 use self::round::{Heard, Outcome};
 
@@ -34,6 +35,9 @@ const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often the loop looks whether it is time to ask, or the connection was another one meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The shortest time between two tellings, which cost as much as there are instances. The first waits for nothing.
+const TELL_REST: Duration = Duration::from_millis(5);
 
 /// How long to wait before listening is tried again on a bus that does not take subscriptions.
 const LISTEN_AGAIN: Duration = Duration::from_millis(500);
@@ -86,10 +90,15 @@ struct Watcher {
     fleet: Fleet,
     contracts: Arc<Contracts>,
     readings: JoinSet<(u64, Result<Promises, String>)>,
+    /// The editions in `readings`, so that none is read twice at a time.
+    reading: HashSet<u64>,
     seen: watch::Sender<Seen>,
     /// The editions that the first round found and that are still being read; `None` before it ended.
     first_round: Option<Vec<u64>>,
     next_round: Instant,
+    /// Whether something is different from what was told last, and when that was.
+    is_untold: bool,
+    told: Instant,
     /// How many connections there were when everybody was last asked.
     connections: u64,
 }
@@ -102,9 +111,12 @@ impl Watcher {
             interval: interval.clamp(INTERVAL_MIN, INTERVAL_MAX),
             fleet: Fleet::default(),
             readings: JoinSet::new(),
+            reading: HashSet::new(),
             seen,
             first_round: None,
             next_round: Instant::now(),
+            is_untold: false,
+            told: Instant::now(),
             connections: 0,
         }
     }
@@ -141,6 +153,7 @@ impl Watcher {
                     }
                     false
                 }
+                () = tokio::time::sleep_until((self.told + TELL_REST).into()), if self.is_untold => false,
                 joined = news.joined.next() => match joined {
                     Some(joined) => self.read(joined).await,
                     None => return,
@@ -150,7 +163,8 @@ impl Watcher {
                     None => return,
                 },
             };
-            if has_changed {
+            self.is_untold |= has_changed;
+            if self.is_untold && self.told.elapsed() >= TELL_REST {
                 self.tell();
             }
         }
@@ -182,7 +196,7 @@ impl Watcher {
     fn end_round(&mut self, outcome: Outcome) -> bool {
         let has_lost = self.fleet.end_round(outcome == Outcome::Whole);
         for edition in self.fleet.failed() {
-            self.readings.spawn(self.contracts.clone().read(edition));
+            self.begin_reading(edition);
         }
         if self.first_round.is_none() && outcome != Outcome::NotAsked {
             self.first_round = Some(self.fleet.unread());
@@ -210,7 +224,7 @@ impl Watcher {
     fn take_in(&mut self, announced: Announced) -> bool {
         let joined = self.fleet.join(announced);
         if let Some(edition) = joined.to_read {
-            self.readings.spawn(self.contracts.clone().read(edition));
+            self.begin_reading(edition);
         }
         joined.has_changed
     }
@@ -219,14 +233,28 @@ impl Watcher {
         names(left).is_some_and(|(name, id)| self.fleet.leave(&name, &id))
     }
 
-    fn settle(&mut self, serial: u64, read: Result<Promises, String>) -> bool {
-        if let Some(unread) = &mut self.first_round {
-            unread.retain(|known| *known != serial);
+    fn begin_reading(&mut self, edition: ToRead) {
+        if self.reading.insert(edition.serial) {
+            self.readings.spawn(self.contracts.clone().read(edition));
         }
-        self.fleet.settle(serial, read)
     }
 
-    fn tell(&self) {
+    fn settle(&mut self, serial: u64, read: Result<Promises, String>) -> bool {
+        self.reading.remove(&serial);
+        let unread = self
+            .first_round
+            .iter_mut()
+            .find(|unread| unread.contains(&serial));
+        let is_last = unread.is_some_and(|unread| {
+            unread.retain(|known| *known != serial);
+            unread.is_empty()
+        });
+        // Being complete is news even where the edition itself has left meanwhile.
+        self.fleet.settle(serial, read) || is_last
+    }
+
+    fn tell(&mut self) {
+        (self.is_untold, self.told) = (false, Instant::now());
         let is_complete = self.first_round.as_ref().is_some_and(Vec::is_empty);
         self.seen.send_replace(Seen {
             groups: self.fleet.groups(),

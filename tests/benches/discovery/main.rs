@@ -1,13 +1,14 @@
 //! From a worker's announcement to its first answer through a gateway that had never heard of it.
 //!
-//! `cargo bench -p metropolis-tests --bench discovery`. The gateway is the program, so it is a process of its own; the
-//! clock starts when this process hears the announcement, which is when the gateway does.
+//! `cargo bench -p metropolis-tests --bench discovery`. The gateway is a process of its own, this binary
+//! again; the clock starts when this process hears the announcement, which is when the gateway does.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use metropolis::service::ANNOUNCE;
 use metropolis::{Bus, NatsOptions, TaskMeta, TaskSpec, Worker};
+use metropolis_gateway::Gateway;
 use metropolis_tests::process::address_in;
 use metropolis_tests::{HttpClient, NatsServer, Process};
 
@@ -26,8 +27,14 @@ async fn joined() -> u32 {
     7
 }
 
+/// What this binary is called with to be the gateway.
+const GATEWAY: &str = "gateway";
+
 #[tokio::main]
 async fn main() {
+    if std::env::args().any(|word| word == GATEWAY) {
+        return play_gateway().await;
+    }
     let server = NatsServer::start().await;
     let (_gateway, address) = gateway(&server).await;
     let bus = connect(&server).await;
@@ -48,11 +55,21 @@ async fn main() {
     );
 }
 
-/// The program, ready, with no polling that could help it.
+/// A gateway with no polling that could help it.
+async fn play_gateway() {
+    let gateway = Gateway::from_env().await.expect("the server is there");
+    let gateway = gateway.with_discovery_interval(Duration::from_secs(3600));
+    let ended = gateway.with_discovery().run().await;
+    ended.expect("the gateway can start");
+}
+
+/// The gateway's process, ready.
 async fn gateway(server: &NatsServer) -> (Process, SocketAddr) {
-    let gateway = Process::example("metropolis-gateway")
-        .args(["--nats-url", &server.url(), "--listen", "127.0.0.1:0"])
-        .args(["--discovery-interval", "1h"])
+    let own = std::env::current_exe().expect("the system knows what runs here");
+    let gateway = Process::program(own)
+        .args([GATEWAY])
+        .env("METROPOLIS_NATS_URL", server.url())
+        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
         .start()
         .await;
     let line = gateway

@@ -43,6 +43,10 @@ const VOCABULARY: Vocabulary = Vocabulary {
             example: "blocking",
         },
         Key {
+            name: "bus",
+            example: r#"bus = "internal""#,
+        },
+        Key {
             name: "crate",
             example: r#"crate = "my_metropolis""#,
         },
@@ -61,6 +65,8 @@ pub(crate) struct TaskArgs {
     pub(crate) concurrency: Option<Number>,
     pub(crate) status: Option<Number>,
     pub(crate) blocking: Option<Ident>,
+    /// Whether the task is for other workers alone.
+    pub(crate) internal: bool,
     /// Where the runtime is found, `::metropolis` unless the user says otherwise.
     pub(crate) runtime: TokenStream,
 }
@@ -79,8 +85,17 @@ impl TaskArgs {
             concurrency: pairs.integer("concurrency", 1..=65_536, errors),
             status: pairs.integer("status", 200..=299, errors),
             blocking: pairs.flag("blocking", errors),
+            internal: parsed(pairs.string("bus", errors), internal, errors).is_some(),
             runtime: runtime(&mut pairs, errors),
         }
+    }
+}
+
+/// There is one bus that can be named; a task that names none is served on all.
+fn internal(text: &LitStr) -> syn::Result<()> {
+    match text.value().as_str() {
+        "internal" => Ok(()),
+        _ => Err(errors::not_a_bus(text)),
     }
 }
 

@@ -148,6 +148,15 @@ pub(crate) fn not_a_string(value: &Expr, known: &Key) -> Error {
     )
 }
 
+pub(crate) fn not_a_bus(bus: &LitStr) -> Error {
+    let message = format_args!("there is no bus \"{}\" to keep a task on", bus.value());
+    helped(
+        bus,
+        message,
+        r#"bus = "internal", or no `bus` to be served on every one"#,
+    )
+}
+
 pub(crate) fn not_an_integer(value: &Expr, known: &Key) -> Error {
     helped(
         value,

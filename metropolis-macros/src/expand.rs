@@ -179,6 +179,7 @@ fn written_keys(args: &TaskArgs) -> TokenStream {
         .iter()
         .map(|number| Literal::u32_unsuffixed(number.value));
     let blocking = args.blocking.iter().map(|_| quote!(true));
+    let internal = args.internal.then(|| quote!(internal: true,));
     quote! {
         #(queue: #queue,)*
         #(http: ::core::option::Option::Some(#http),)*
@@ -186,6 +187,7 @@ fn written_keys(args: &TaskArgs) -> TokenStream {
         #(concurrency: #concurrency,)*
         #(status: ::core::option::Option::Some(#status),)*
         #(blocking: #blocking,)*
+        #internal
     }
 }
 

@@ -154,7 +154,7 @@ fn a_raw_identifier() {
 
 #[test]
 fn every_key() {
-    let args = r#"subject = "users.{id}.rename", queue = "users", http = "PUT /users/{id}/name", timeout = "500ms", concurrency = 1_000, status = 202, blocking"#;
+    let args = r#"subject = "users.{id}.rename", queue = "users", http = "PUT /users/{id}/name", timeout = "500ms", concurrency = 1_000, status = 202, blocking, bus = "internal""#;
     check("every_key", args, "pub fn rename(change: Rename) {}");
 }
 

@@ -233,6 +233,7 @@ fn route_of(meta: &TaskMeta, pattern: Option<&Pattern>) -> Result<Option<Route>,
         Some(text) => Route::parse(text)
             .map(Some)
             .map_err(|error| error.to_string()),
+        None if meta.internal => Ok(None),
         None => Ok(pattern.map(Route::derive)),
     }
 }

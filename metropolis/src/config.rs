@@ -22,6 +22,7 @@ const PREFIX: &str = "METROPOLIS_";
 /// Every variable that means something, with the ones only the project's own tests read.
 const KNOWN: &[&str] = &[
     "METROPOLIS_NATS_URL",
+    "METROPOLIS_INTERNAL_NATS_URL",
     "METROPOLIS_NATS_CA",
     "METROPOLIS_NATS_CERT",
     "METROPOLIS_NATS_KEY",
@@ -49,6 +50,8 @@ pub struct Settings {
     pub nats_url: Option<String>,
     /// `METROPOLIS_NATS_CA` and others: how the connection to NATS is secured.
     pub nats_security: NatsSecurity,
+    /// `METROPOLIS_INTERNAL_NATS_URL`: servers of a second bus, between workers alone; none when absent.
+    pub internal_nats_url: Option<String>,
     /// `METROPOLIS_CONNECT_TIMEOUT`: how long to wait for a server at the start, such as `30s`; for ever when absent.
     pub connect_timeout: Option<Duration>,
     /// `METROPOLIS_LISTEN`: address and port of the gateway.
@@ -100,6 +103,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             nats_url: None,
+            internal_nats_url: None,
             nats_security: NatsSecurity::default(),
             connect_timeout: None,
             listen: LISTEN_DEFAULT.parse().expect("the default is an address"),
@@ -176,6 +180,7 @@ impl Settings {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "METROPOLIS_NATS_URL" => self.nats_url = some(value),
+            "METROPOLIS_INTERNAL_NATS_URL" => self.internal_nats_url = some(value),
             "METROPOLIS_NATS_CA" => self.nats_security.ca = path(value),
             "METROPOLIS_NATS_CERT" => self.nats_security.cert = path(value),
             "METROPOLIS_NATS_KEY" => self.nats_security.key = path(value),

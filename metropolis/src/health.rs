@@ -79,7 +79,7 @@ pub struct Health {
 }
 
 /// What is asked when somebody wants to know whether the process is ready; nothing while it is not.
-type Ready = Mutex<Option<Arc<BusCheck>>>;
+type Ready = Mutex<Option<Arc<[BusCheck]>>>;
 
 impl Health {
     /// Listens, and answers from now on.
@@ -104,9 +104,9 @@ impl Health {
         self.address
     }
 
-    /// From now on the process is ready while this bus answers.
-    pub(crate) fn begin(&self, bus: Bus) {
-        *self.lock() = Some(Arc::new(BusCheck::new(bus)));
+    /// From now on the process is ready while these buses answer.
+    pub(crate) fn begin(&self, buses: impl Iterator<Item = Bus>) {
+        *self.lock() = Some(buses.map(BusCheck::new).collect());
     }
 
     /// From now on the process is not ready.
@@ -114,7 +114,7 @@ impl Health {
         *self.lock() = None;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<BusCheck>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<[BusCheck]>>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,11 +144,11 @@ async fn accept_all(listener: TcpListener, ready: Arc<Ready>) {
 
 async fn answer(mut stream: TcpStream, ready: &Ready) -> io::Result<()> {
     let head = read_head(&mut stream).await?;
-    let check = ready.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let checks = ready.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let response = match target(&head).as_deref() {
         Some("/healthz") => ALIVE,
-        Some("/readyz") => match check {
-            Some(check) if check.answers().await => READY,
+        Some("/readyz") => match checks {
+            Some(checks) if all_answer(&checks).await => READY,
             _ => NOT_READY,
         },
         Some(_) => NOT_FOUND,
@@ -156,6 +156,11 @@ async fn answer(mut stream: TcpStream, ready: &Ready) -> io::Result<()> {
     };
     stream.write_all(response.text().as_bytes()).await?;
     stream.shutdown().await
+}
+
+async fn all_answer(checks: &[BusCheck]) -> bool {
+    let answers = futures_util::future::join_all(checks.iter().map(BusCheck::answers));
+    answers.await.into_iter().all(|answers| answers)
 }
 
 /// Reads until the empty line that ends a head, or as much as a head may have.

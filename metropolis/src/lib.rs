@@ -66,7 +66,7 @@ pub use context::Context;
 pub use fault::{Fault, FaultKind};
 pub use listing::routes;
 pub use permissions::permissions;
-pub use run::{RunError, connect, run};
+pub use run::{RunError, connect, connect_internal, run};
 pub use spec::TaskSpec;
 pub use task::{Origin, Raw, Served, Task, TaskMeta};
 pub use worker::{RunningWorker, Worker};
@@ -111,6 +111,7 @@ pub use worker::{RunningWorker, Worker};
 /// | `concurrency` | calls in flight per worker process; as many again may wait; past that the answer is *busy* | `256` |
 /// | `status` | HTTP status of success, 200 to 299 | 200, or 204 for an empty reply |
 /// | `blocking` | allows a plain `fn`, which runs on the blocking pool | |
+/// | `bus` | `"internal"` keeps the task off the external bus where there are two, and off every gateway | both |
 /// | `crate` | path of this crate where it is renamed | `::metropolis` |
 ///
 /// A parameter taken by value is the **input**: one at most, `Deserialize + JsonSchema`, or [`Raw`]. Parameters taken by

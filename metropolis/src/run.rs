@@ -45,6 +45,7 @@ impl fmt::Debug for RunError {
 
 /// Serves every linked task that has a body, on the bus the environment names, until SIGTERM or ctrl-c.
 ///
+/// With `METROPOLIS_INTERNAL_NATS_URL` it serves on a second bus as well, between workers alone.
 /// With `METROPOLIS_ADMIN_LISTEN` it answers `/healthz` and `/readyz` there, from before the bus is reached.
 ///
 /// Needs `METROPOLIS_NATS_URL`: a worker alone on the embedded bus serves nobody. Logs to standard error unless the
@@ -60,11 +61,14 @@ pub async fn run() -> Result<(), RunError> {
         None => None,
     };
     let bus = connect(&settings, "worker").await?;
-    let worker = Worker::configured(bus, &settings);
-    match health {
-        Some(health) => worker.with_health(health).run().await?,
-        None => worker.run().await?,
+    let mut worker = Worker::configured(bus, &settings);
+    if let Some(internal_bus) = connect_internal(&settings, "worker").await? {
+        worker = worker.with_internal_bus(internal_bus);
     }
+    if let Some(health) = health {
+        worker = worker.with_health(health);
+    }
+    worker.run().await?;
     Ok(())
 }
 
@@ -87,6 +91,20 @@ pub async fn connect(settings: &Settings, role: &str) -> Result<Bus, ConnectErro
     match &settings.nats_url {
         Some(url) => Bus::connect(options(url, settings, role)).await,
         None => Ok(Bus::embedded()),
+    }
+}
+
+/// Connects to the second bus that the settings name, the one between workers; `None` when they name none.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_internal(
+    settings: &Settings,
+    role: &str,
+) -> Result<Option<Bus>, ConnectError> {
+    match &settings.internal_nats_url {
+        Some(url) => Bus::connect(options(url, settings, role)).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -67,6 +67,8 @@ pub struct TaskMeta {
     pub status: Option<u16>,
     /// Whether the function blocks and runs on the blocking pool.
     pub blocking: bool,
+    /// Whether it is kept off the external bus where there are two, and off every gateway.
+    pub internal: bool,
     /// The function's doc comment.
     pub docs: &'static str,
     /// Whether the function is `#[deprecated]`.
@@ -88,6 +90,7 @@ impl TaskMeta {
         concurrency: 256,
         status: None,
         blocking: false,
+        internal: false,
         docs: "",
         deprecated: false,
         origin: Origin::UNKNOWN,

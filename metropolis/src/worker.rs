@@ -12,10 +12,8 @@ use crate::bus::{Bus, SubscribeError};
 use crate::catalog::{Catalog, Entry, Problems};
 use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
-use crate::dispatch::Dispatch;
 use crate::health::Health;
 use crate::permissions::Permissions;
-use crate::replies::ReplyRule;
 use crate::service::{self, Breaking, Identity, Offer};
 use crate::spec::TaskSpec;
 use crate::task::Served;
@@ -24,7 +22,10 @@ mod lane;
 mod pace;
 mod problems;
 mod running;
+mod side;
 mod signals;
+
+use side::Side;
 
 pub use running::RunningWorker;
 pub use signals::stop_signal;
@@ -39,6 +40,7 @@ pub use signals::stop_signal;
 /// ```
 pub struct Worker {
     bus: Bus,
+    internal_bus: Option<Bus>,
     provisions: Provisions,
     chosen: Option<Vec<TaskSpec>>,
     service: Option<String>,
@@ -78,6 +80,7 @@ impl Worker {
         Self {
             provisions: Provisions::new(bus.clone()),
             bus,
+            internal_bus: None,
             chosen: None,
             service: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
@@ -97,6 +100,17 @@ impl Worker {
             allow_breaking: settings.allow_breaking,
             ..Self::new(bus)
         }
+    }
+
+    /// Also serves on a bus between workers, which no gateway is on. `METROPOLIS_INTERNAL_NATS_URL`.
+    ///
+    /// Tasks with `bus = "internal"` are served there alone, all others on both buses; each bus has its own places for a
+    /// task, so that a crowd outside does not keep the inside waiting. Calls from inside a task go out over it.
+    #[must_use]
+    pub fn with_internal_bus(mut self, bus: Bus) -> Self {
+        self.provisions.bus = bus.clone();
+        self.internal_bus = Some(bus);
+        self
     }
 
     /// Provides a value to every task that takes a reference to its type. One value per type.
@@ -186,20 +200,36 @@ impl Worker {
         let served: Vec<Entry> = catalog.served().cloned().collect();
         self.check(&served)?;
         let identity = self.identity(&served)?;
-        let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
-        self.check_contracts(&offers).await?;
-        let patterns = served.iter().map(|entry| entry.pattern.clone()).collect();
-        let replies = ReplyRule::new(self.reply_prefixes, patterns)?;
-        let mut running = RunningWorker::new(self.bus, &identity, replies, self.stop_timeout);
-        let provisions = Arc::new(self.provisions);
-        for (entry, offer) in served.into_iter().zip(&offers) {
-            if let Some(dispatch) = Dispatch::new(entry, Arc::clone(&provisions)) {
-                running.add(dispatch, Arc::clone(offer.counts())).await?;
-            }
+        let mut sides = Vec::new();
+        for (bus, served) in self.shares(&served) {
+            self.check_contracts(&bus, &served).await?;
+            let side = Side::new(bus, &identity, &self.reply_prefixes, &served)?;
+            sides.push((side, served));
         }
-        running.appear(&identity, offers).await?;
-        running.begin(self.health);
-        Ok(running)
+        let provisions = Arc::new(self.provisions);
+        let mut serving = Vec::new();
+        for (mut side, served) in sides {
+            side.serve(&identity, served, &provisions).await?;
+            serving.push(side);
+        }
+        Ok(RunningWorker::new(
+            identity,
+            serving,
+            self.health,
+            self.stop_timeout,
+        ))
+    }
+
+    /// Which tasks are served on which bus. Where there are two, internal tasks are kept off the outer one.
+    fn shares(&self, served: &[Entry]) -> Vec<(Bus, Vec<Entry>)> {
+        let Some(internal) = &self.internal_bus else {
+            return vec![(self.bus.clone(), served.to_vec())];
+        };
+        let outer = served.iter().filter(|entry| !entry.meta().internal);
+        vec![
+            (internal.clone(), served.to_vec()),
+            (self.bus.clone(), outer.cloned().collect()),
+        ]
     }
 
     /// What this worker must be allowed on its NATS server.
@@ -229,11 +259,12 @@ impl Worker {
     }
 
     /// A worker on the embedded bus serves one process, which has one contract of each task.
-    async fn check_contracts(&self, offers: &[Offer]) -> Result<(), Breaking> {
-        if self.bus.is_embedded() {
+    async fn check_contracts(&self, bus: &Bus, served: &[Entry]) -> Result<(), Breaking> {
+        if bus.is_embedded() {
             return Ok(());
         }
-        match service::compare_with_service(&self.bus, offers).await {
+        let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
+        match service::compare_with_service(bus, &offers).await {
             Err(breaking) if self.allow_breaking => {
                 tracing::warn!("METROPOLIS_ALLOW_BREAKING is set: {breaking}");
                 Ok(())

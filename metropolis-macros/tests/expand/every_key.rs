@@ -1,4 +1,4 @@
-// #[metropolis::task(subject = "users.{id}.rename", queue = "users", http = "PUT /users/{id}/name", timeout = "500ms", concurrency = 1_000, status = 202, blocking)]
+// #[metropolis::task(subject = "users.{id}.rename", queue = "users", http = "PUT /users/{id}/name", timeout = "500ms", concurrency = 1_000, status = 202, blocking, bus = "internal")]
 
 pub fn rename(change: Rename) {}
 /// The task `rename`, as callers name it: `client.call::<rename>(&input)`.
@@ -16,6 +16,7 @@ const _: () = {
             concurrency: 1000,
             status: ::core::option::Option::Some(202),
             blocking: true,
+            internal: true,
             origin: ::metropolis::__private::here!(),
             ..::metropolis::TaskMeta::DEFAULT
         };

@@ -11,6 +11,7 @@ mod replies;
 mod stalls;
 mod startup;
 mod stop;
+mod two_buses;
 
 use std::net::SocketAddr;
 

@@ -287,3 +287,6 @@ impl Fleet {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

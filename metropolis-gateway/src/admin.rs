@@ -2,22 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use metropolis::bus::Bus;
+use metropolis::health::BusCheck;
 use metropolis::wire::JSON;
-use tokio::sync::Mutex;
 
 use crate::site::Board;
-
-/// How long the bus may take to answer before the gateway counts as not ready.
-const READY_WITHIN: Duration = Duration::from_secs(1);
-
-/// How long an answer about readiness stands, so that asking often costs the bus nothing.
-const READY_FOR: Duration = Duration::from_millis(250);
 
 /// The paths that are the gateway's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,20 +51,17 @@ pub(crate) fn json(body: Bytes) -> Response<Bytes> {
 /// Whether requests would be answered: the bus works, all routes are there and the gateway is not about to stop.
 #[derive(Debug)]
 pub(crate) struct Readiness {
-    bus: Bus,
+    bus: BusCheck,
     board: Arc<Board>,
     stopping: AtomicBool,
-    /// When the bus was last asked, and what came of it. Whoever asks meanwhile waits for the same answer.
-    last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Readiness {
     pub(crate) fn new(bus: Bus, board: Arc<Board>) -> Self {
         Self {
-            bus,
+            bus: BusCheck::new(bus),
             board,
             stopping: AtomicBool::new(false),
-            last: Mutex::new(None),
         }
     }
 
@@ -85,21 +75,6 @@ impl Readiness {
     }
 
     pub(crate) async fn check(&self) -> bool {
-        !self.is_stopping()
-            && self.board.is_complete()
-            && self.bus.is_connected()
-            && self.bus_answers().await
-    }
-
-    async fn bus_answers(&self) -> bool {
-        let mut last = self.last.lock().await;
-        if let Some((asked, answer)) = *last
-            && asked.elapsed() < READY_FOR
-        {
-            return answer;
-        }
-        let answer = self.bus.fence(Instant::now() + READY_WITHIN).await.is_ok();
-        *last = Some((Instant::now(), answer));
-        answer
+        !self.is_stopping() && self.board.is_complete() && self.bus.answers().await
     }
 }

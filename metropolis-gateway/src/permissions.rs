@@ -1,4 +1,4 @@
-//! Permissions: the least a gateway needs of a NATS server. The worker's side is [`metropolis::permissions`].
+//! Permissions: the least a gateway needs of a NATS server. The worker's side is [`metropolis::permissions()`].
 //!
 //! A gateway asks and is answered; it replies to nobody, so it needs no responses. Where it looks for services, their
 //! subjects are not known before they are there, and whoever runs it has to name them.
@@ -77,6 +77,7 @@ fn filter(subject: &str) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixed::{self, StaticRoute};
 
     #[test]
     fn a_subject_is_permitted_as_declared_or_with_all_below_it() {
@@ -104,5 +105,20 @@ mod tests {
         let text = "permissions: {\n  subscribe: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n  \
                     publish: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n}";
         assert_eq!(alone(&[]).to_string(), text);
+    }
+
+    #[test]
+    fn what_has_a_route_may_be_called_and_stands_there_once() {
+        let routes = [
+            StaticRoute::new("GET /a/{id}", "a.{id}"),
+            StaticRoute::new("PUT /a/{id}", "a.{id}"),
+            StaticRoute::new("GET /hidden", "hidden"),
+        ];
+        let mut own = fixed::beside(Vec::new(), &routes).expect("good routes");
+        own[2].route = None;
+        let subjects = ["a.{key}", "b.>"].map(str::to_owned);
+        let permissions = with_discovery(alone(&own), &subjects).expect("good subjects");
+        let expected = [INBOX, "a.*", PING, INFO, "metropolis.contract.*", "b.>"];
+        assert_eq!(permissions.publish, expected);
     }
 }

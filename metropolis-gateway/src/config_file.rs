@@ -50,6 +50,14 @@ const SETTINGS: &[&str] = &[
     "stop-timeout",
     "discovery-interval",
     "log",
+    "nats-ca",
+    "nats-cert",
+    "nats-key",
+    "nats-user",
+    "nats-password-file",
+    "nats-token-file",
+    "nats-nkey-file",
+    "nats-creds",
 ];
 
 impl ConfigFile {

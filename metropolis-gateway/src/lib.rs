@@ -33,6 +33,7 @@ use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::config::{
     DISCOVERY_INTERVAL_DEFAULT, LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings,
 };
+use metropolis::permissions::Permissions;
 use metropolis::worker::stop_signal;
 use metropolis::{Bus, RunError, Worker, connect};
 
@@ -44,6 +45,7 @@ mod forward;
 mod mount;
 mod openapi;
 mod operation;
+mod permissions;
 mod server;
 mod site;
 mod start;
@@ -231,6 +233,26 @@ impl Gateway {
     pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
+    }
+
+    /// What this gateway must be allowed on its NATS server, workers of the same process apart. Uses no bus.
+    ///
+    /// The subjects of its own routes are known. Those of services that are only found on the bus are not: name them as
+    /// tasks declare them, `users.{id}.get`, or with all below, `users.>`. Services that are not named are found and
+    /// not reached. Without [discovery](Self::with_discovery) the names count for nothing.
+    ///
+    /// Answers come to `_INBOX_gateway.>`, as on every connection made for the role `gateway`.
+    ///
+    /// # Errors
+    /// With every conflict between tasks and routes, or every subject that cannot be permitted.
+    pub fn permissions(&self, discovered: &[String]) -> Result<Permissions, Problems> {
+        let own = site::own(&Catalog::linked()?, &self.fixed)?;
+        let alone = permissions::alone(&own);
+        if self.is_discovering {
+            permissions::with_discovery(alone, discovered)
+        } else {
+            Ok(alone)
+        }
     }
 
     /// Answers until the process is told to stop (SIGTERM or ctrl-c). The gateway stops first, then its workers, so that

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
-use metropolis::{RunError, Settings};
-use metropolis_gateway::Gateway;
+use clap::{Args, Parser, Subcommand};
+use metropolis::catalog::Problems;
+use metropolis::permissions::Permissions;
+use metropolis::{Bus, RunError, Settings};
+use metropolis_gateway::{Gateway, StaticRoute};
 
 use self::config_file::{ConfigFile, FileError};
 
@@ -43,8 +45,54 @@ struct Flags {
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// A file of settings and routes, in TOML
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    security: SecurityFlags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Secrets are named by their files: arguments of a process are no secret.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Security of the connection to NATS")]
+struct SecurityFlags {
+    /// Certificates to trust instead of the system's, in PEM [env: METROPOLIS_NATS_CA]
+    #[arg(long, value_name = "FILE")]
+    nats_ca: Option<String>,
+    /// The own certificate, in PEM [env: METROPOLIS_NATS_CERT]
+    #[arg(long, value_name = "FILE")]
+    nats_cert: Option<String>,
+    /// The private key of the own certificate, in PEM [env: METROPOLIS_NATS_KEY]
+    #[arg(long, value_name = "FILE")]
+    nats_key: Option<String>,
+    /// The user's name [env: METROPOLIS_NATS_USER]
+    #[arg(long, value_name = "NAME")]
+    nats_user: Option<String>,
+    /// Holds the user's password [env: METROPOLIS_NATS_PASSWORD_FILE]
+    #[arg(long, value_name = "FILE")]
+    nats_password_file: Option<String>,
+    /// Holds a token, in the place of user and password [env: METROPOLIS_NATS_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    nats_token_file: Option<String>,
+    /// Holds the seed of an nkey [env: METROPOLIS_NATS_NKEY_FILE]
+    #[arg(long, value_name = "FILE")]
+    nats_nkey_file: Option<String>,
+    /// A .creds file: a JWT and its seed [env: METROPOLIS_NATS_CREDS]
+    #[arg(long, value_name = "FILE")]
+    nats_creds: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints the least NATS permissions the gateway needs, as a block for its user in the server's configuration
+    ///
+    /// The routes of the configuration file are in it. Connects to nothing.
+    Permissions {
+        /// Subjects of services that are found on the bus, such as users.{id}.get or 'users.>'; may be repeated
+        #[arg(long = "subject", value_name = "SUBJECT")]
+        subjects: Vec<String>,
+    },
 }
 
 const AFTER: &str = "\
@@ -66,6 +114,8 @@ enum Error {
     File(#[from] FileError),
     #[error("{0}")]
     Run(#[from] RunError),
+    #[error("{0}")]
+    Problems(#[from] Problems),
 }
 
 /// What Rust prints of an error that `main` returns.
@@ -83,15 +133,37 @@ async fn main() -> Result<(), Error> {
         None => ConfigFile::default(),
     };
     let routes = file.routes()?;
+    if let Some(Command::Permissions { subjects }) = &flags.command {
+        // Nothing is asked of a bus, so any will do.
+        let gateway = complete(Gateway::new(Bus::embedded()), routes);
+        print(&gateway.permissions(subjects)?, subjects);
+        return Ok(());
+    }
     let mut variables = file.variables();
     variables.extend(environment());
     variables.extend(flags.variables());
     let settings = Settings::read(variables).map_err(RunError::from)?;
-    let gateway = Gateway::alone(&settings).await?.with_discovery();
-    let gateway = routes.into_iter().fold(gateway, Gateway::with_route);
+    let gateway = complete(Gateway::alone(&settings).await?, routes);
     gateway.run().await?;
     Ok(())
 }
+
+fn complete(gateway: Gateway, routes: Vec<StaticRoute>) -> Gateway {
+    let gateway = gateway.with_discovery();
+    routes.into_iter().fold(gateway, Gateway::with_route)
+}
+
+#[expect(clippy::print_stdout, reason = "printing is what this command is for")]
+fn print(permissions: &Permissions, subjects: &[String]) {
+    if subjects.is_empty() {
+        println!("{SUBJECTS_MISSING}");
+    }
+    println!("{permissions}");
+}
+
+/// A comment in the server's configuration, so that the output can be used as it is.
+const SUBJECTS_MISSING: &str = "\
+# Services on the bus are found, but their subjects are not permitted: name them, as in --subject 'users.>'";
 
 impl Flags {
     /// Every setting has one name in three spellings, so a flag is its variable.
@@ -111,7 +183,26 @@ impl Flags {
         ];
         named
             .into_iter()
+            .chain(self.security.named())
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
+}
+
+impl SecurityFlags {
+    fn named(&self) -> [(&'static str, Option<String>); 8] {
+        [
+            ("METROPOLIS_NATS_CA", self.nats_ca.clone()),
+            ("METROPOLIS_NATS_CERT", self.nats_cert.clone()),
+            ("METROPOLIS_NATS_KEY", self.nats_key.clone()),
+            ("METROPOLIS_NATS_USER", self.nats_user.clone()),
+            (
+                "METROPOLIS_NATS_PASSWORD_FILE",
+                self.nats_password_file.clone(),
+            ),
+            ("METROPOLIS_NATS_TOKEN_FILE", self.nats_token_file.clone()),
+            ("METROPOLIS_NATS_NKEY_FILE", self.nats_nkey_file.clone()),
+            ("METROPOLIS_NATS_CREDS", self.nats_creds.clone()),
+        ]
     }
 }
 

@@ -22,6 +22,7 @@ use self::routes::{Routes, Target};
 use crate::admin::{self, BuiltIn, Readiness};
 use crate::fixed::{self, StaticRoute};
 use crate::forward::{Forwarding, forward};
+use crate::operation::Operation;
 use crate::status::Refusal;
 use crate::table::canonical;
 use crate::{discovery, operation};
@@ -114,8 +115,7 @@ impl Site {
     /// # Errors
     /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
-        check_reserved(catalog)?;
-        let own = fixed::beside(operation::linked(catalog.entries()), &plan.fixed)?;
+        let own = own(catalog, &plan.fixed)?;
         let built_in = if plan.is_local {
             BuiltIn::LOCAL
         } else {
@@ -207,6 +207,15 @@ impl Site {
             BuiltIn::Readyz => Err(Refusal::NotReady),
         }
     }
+}
+
+/// What is served whoever is on the bus: the linked tasks and the configured routes.
+///
+/// # Errors
+/// As [`Site::new`].
+pub(crate) fn own(catalog: &Catalog, fixed: &[StaticRoute]) -> Result<Vec<Operation>, Problems> {
+    check_reserved(catalog)?;
+    fixed::beside(operation::linked(catalog.entries()), fixed)
 }
 
 fn check_reserved(catalog: &Catalog) -> Result<(), Problems> {

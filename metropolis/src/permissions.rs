@@ -1,4 +1,5 @@
-//! Permissions: the least a worker needs of a NATS server, from the same metadata as everything else.
+//! Permissions: the least a worker needs of a NATS server, from the same metadata as everything else. What a gateway
+//! needs is written in the same form and worked out there.
 //!
 //! Whoever may publish to a subject somebody subscribes to can disconnect them, so permissions guard more than secrets.
 
@@ -11,8 +12,8 @@ use crate::service::{self, ANNOUNCE, CONTRACT, INFO, LEAVE, Offer, PING, STATS};
 /// How much longer than the longest task a reply may take.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(5);
 
-/// What a worker must be allowed on its NATS server. `Display` writes it as a block of a user in the server's
-/// configuration:
+/// What a worker or a gateway must be allowed on its NATS server. `Display` writes it as a block of a user in the
+/// server's configuration:
 ///
 /// ```text
 /// authorization { users: [ { user: billing, password: $PASSWORD
@@ -28,10 +29,17 @@ pub struct Permissions {
     pub subscribe: Vec<String>,
     /// What it publishes to, replies apart.
     pub publish: Vec<String>,
-    /// How many replies one request may get: one, and one more for each further ADR-32 service of a large worker.
-    pub responses_max: usize,
+    /// Replies to what it subscribes to; `None` for one who replies to nobody.
+    pub responses: Option<Responses>,
+}
+
+/// The replies that are allowed to whoever was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Responses {
+    /// How many one request may get: one, and one more for each further ADR-32 service of a large worker.
+    pub max: usize,
     /// How long after its request a reply may come.
-    pub responses_expire: Duration,
+    pub expires: Duration,
 }
 
 /// What a worker that serves every linked task must be allowed on its NATS server. Needs no bus.
@@ -65,8 +73,10 @@ impl Permissions {
         Ok(Self {
             subscribe: subscribed(&served, service),
             publish: published(catalog, service),
-            responses_max: service::parts(&identity, offers),
-            responses_expire: timeouts.max().unwrap_or_default() + RESPONSE_MARGIN,
+            responses: Some(Responses {
+                max: service::parts(&identity, offers),
+                expires: timeouts.max().unwrap_or_default() + RESPONSE_MARGIN,
+            }),
         })
     }
 }
@@ -114,14 +124,13 @@ impl fmt::Display for Permissions {
         writeln!(f, "permissions: {{")?;
         list(f, "subscribe", &self.subscribe)?;
         list(f, "publish", &self.publish)?;
-        let (max, seconds) = (
-            self.responses_max,
-            self.responses_expire.as_secs_f64().ceil(),
-        );
-        writeln!(
-            f,
-            "  allow_responses: {{ max: {max}, expires: \"{seconds}s\" }}"
-        )?;
+        if let Some(Responses { max, expires }) = self.responses {
+            let seconds = expires.as_secs_f64().ceil();
+            writeln!(
+                f,
+                "  allow_responses: {{ max: {max}, expires: \"{seconds}s\" }}"
+            )?;
+        }
         f.write_str("}")
     }
 }

@@ -127,6 +127,9 @@ async fn it_says_what_it_can_do_and_what_is_wrong() {
         "--admin-listen",
         "--config <FILE>",
         "METROPOLIS_LISTEN",
+        "--nats-creds <FILE>",
+        "METROPOLIS_NATS_CREDS",
+        "permissions",
         "[[route]]",
     ] {
         assert!(help.contains(part), "{part} is missing in:\n{help}");
@@ -150,6 +153,11 @@ async fn it_says_what_it_can_do_and_what_is_wrong() {
             "write it as 500ms, 2s or 1m",
         ),
         (&["--lisen", "x"], &[], "--listen"),
+        (
+            &["permissions", "--subject", ">"],
+            &[],
+            "`>` cannot be permitted",
+        ),
         (
             &[],
             &[("METROPOLIS_LISTEN", "8080")],

@@ -1,0 +1,124 @@
+//! Permissions: the least a gateway needs of a NATS server. The worker's side is [`metropolis::permissions()`].
+//!
+//! A gateway asks and is answered; it replies to nobody, so it needs no responses. Where it looks for services, their
+//! subjects are not known before they are there, and whoever runs it has to name them.
+
+use std::collections::BTreeSet;
+
+use metropolis::catalog::{Problem, Problems};
+use metropolis::permissions::Permissions;
+use metropolis::service::{ANNOUNCE, CONTRACT, INFO, LEAVE, PING};
+use metropolis::subject::Pattern;
+
+use crate::operation::Operation;
+
+/// Where a gateway hears answers, and itself.
+const INBOX: &str = "_INBOX_gateway.>";
+
+/// What a gateway needs that has these routes of its own and looks for no services.
+pub(crate) fn alone(own: &[Operation]) -> Permissions {
+    let routed = own.iter().filter(|operation| operation.route.is_some());
+    // Several methods of one path may be one subject.
+    let called: BTreeSet<String> = routed.map(|operation| operation.pattern.filter()).collect();
+    Permissions {
+        subscribe: vec![INBOX.to_owned()],
+        publish: [INBOX.to_owned()].into_iter().chain(called).collect(),
+        responses: None,
+    }
+}
+
+/// What a gateway needs in addition to look for services and to call them on these subjects.
+///
+/// # Errors
+/// With every subject that cannot be permitted.
+pub(crate) fn with_discovery(
+    mut permissions: Permissions,
+    subjects: &[String],
+) -> Result<Permissions, Problems> {
+    permissions
+        .subscribe
+        .extend([ANNOUNCE, LEAVE].map(|topic| format!("{topic}.*.*")));
+    permissions
+        .publish
+        .extend([PING.to_owned(), INFO.to_owned(), format!("{CONTRACT}.*")]);
+    for filter in filters(subjects)? {
+        if !permissions.publish.contains(&filter) {
+            permissions.publish.push(filter);
+        }
+    }
+    Ok(permissions)
+}
+
+fn filters(subjects: &[String]) -> Result<Vec<String>, Problems> {
+    let (mut filters, mut problems) = (Vec::new(), Vec::new());
+    for subject in subjects {
+        match filter(subject) {
+            Ok(filter) => filters.push(filter),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Problems(problems).check().map(|()| filters)
+}
+
+/// A subject as a task declares it, or everything below one. A bare `>` is no such thing: it would permit the subjects
+/// of NATS and of the framework as well.
+fn filter(subject: &str) -> Result<String, Problem> {
+    let (stem, below) = match subject.strip_suffix(".>") {
+        Some(stem) => (stem, ".>"),
+        None => (subject, ""),
+    };
+    let pattern = Pattern::parse(stem).map_err(|error| {
+        Problem::new(format!("`{subject}` cannot be permitted: {error}"))
+            .help("write `users.{id}.get` for one subject, `users.>` for all below `users`")
+    })?;
+    Ok(format!("{}{below}", pattern.filter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixed::{self, StaticRoute};
+
+    #[test]
+    fn a_subject_is_permitted_as_declared_or_with_all_below_it() {
+        for (subject, expected) in [
+            ("users.get", Some("users.get")),
+            ("users.{id}.get", Some("users.*.get")),
+            ("users.>", Some("users.>")),
+            ("users.{id}.>", Some("users.*.>")),
+            (">", None),
+            ("{any}.>", None),
+            ("*.get", None),
+            ("$SYS.>", None),
+            ("metropolis.>", None),
+            ("_INBOX.>", None),
+            ("users.>.get", None),
+            ("users.\"]", None),
+            ("", None),
+        ] {
+            assert_eq!(filter(subject).ok().as_deref(), expected, "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_without_discovery_or_routes_needs_its_inbox_alone() {
+        let text = "permissions: {\n  subscribe: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n  \
+                    publish: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n}";
+        assert_eq!(alone(&[]).to_string(), text);
+    }
+
+    #[test]
+    fn what_has_a_route_may_be_called_and_stands_there_once() {
+        let routes = [
+            StaticRoute::new("GET /a/{id}", "a.{id}"),
+            StaticRoute::new("PUT /a/{id}", "a.{id}"),
+            StaticRoute::new("GET /hidden", "hidden"),
+        ];
+        let mut own = fixed::beside(Vec::new(), &routes).expect("good routes");
+        own[2].route = None;
+        let subjects = ["a.{key}", "b.>"].map(str::to_owned);
+        let permissions = with_discovery(alone(&own), &subjects).expect("good subjects");
+        let expected = [INBOX, "a.*", PING, INFO, "metropolis.contract.*", "b.>"];
+        assert_eq!(permissions.publish, expected);
+    }
+}

@@ -1,0 +1,191 @@
+//! The program `metropolis-gateway` under what it prints itself, in front of a worker under what that prints.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use metropolis_tests::process::address_in;
+use metropolis_tests::wait::holds_within;
+use metropolis_tests::{HttpClient, Process};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A service that announces itself and answers `PING` and calls, but never `INFO`.
+const MUTE: &str = "mute";
+/// More rounds than an instance may be silent in.
+const ROUNDS: usize = 6;
+
+/// Method, path and body.
+type Request = (&'static str, &'static str, &'static str);
+
+const RELAY: Request = ("POST", "/permissions/relay", "1");
+const FIXED: Request = ("GET", "/permissions/fixed/5", "");
+const HUM: Request = ("POST", "/permissions/hum", "{}");
+
+/// What the program is configured by: its password, and a route to a responder that announces nothing.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let route = r#"
+        [[route]]
+        method = "GET"
+        path = "/permissions/fixed/{id}"
+        subject = "permissions.fixed.{id}"
+    "#;
+    std::fs::write(folder.path().join("gateway.toml"), route).unwrap();
+    std::fs::write(folder.path().join("password"), "pass\n").unwrap();
+    folder
+}
+
+/// What `metropolis-gateway permissions` prints.
+async fn printed(folder: &Path, subjects: &[&str]) -> String {
+    let mut launch = Process::example("metropolis-gateway")
+        .args(["permissions", "--config"])
+        .arg(folder.join("gateway.toml"));
+    for subject in subjects {
+        launch = launch.args(["--subject", subject]);
+    }
+    let mut process = launch.start().await;
+    let status = process.wait_exit(2 * SOON).await;
+    assert!(status.success(), "{}", process.output());
+    process.output()
+}
+
+/// Everything a gateway does; the first thing that does not work.
+async fn serves(folder: &Path, block: &str) -> Result<(), String> {
+    let worker = permissions();
+    let server = NatsServer::start_with(&format!(
+        "authorization {{ users: [\n{{ user: witness, password: pass }}\n{{ user: worker, password: pass\n{worker} }}\n\
+         {{ user: gateway, password: pass\n{block} }}\n] }}"
+    ))
+    .await;
+    let witness = connect(&server, "witness").await?;
+    answer_all(&witness).await;
+    let bus = connect(&server, "worker").await?;
+    let worker = Worker::new(bus).serve::<relay>().with_service(SERVICE);
+    let worker = within(2 * SOON, worker.start());
+    let worker = worker.await.map_err(|error| error.to_string())?;
+    let (_gateway, address) = start(&server, folder).await?;
+    comes(address, ("GET", "/readyz", ""), 200).await?;
+    // It was there before the gateway, so that only a question finds it.
+    comes(address, RELAY, 200).await?;
+    comes(address, FIXED, 200).await?;
+    joins_stays_and_leaves(&witness, address).await?;
+    within(2 * SOON, worker.stop()).await;
+    comes(address, RELAY, 404).await
+}
+
+/// A service that only its announcement tells of, that only `PING` keeps, and that only its notice of leaving ends.
+async fn joins_stays_and_leaves(witness: &Bus, address: SocketAddr) -> Result<(), String> {
+    tell(witness, service::ANNOUNCE, identity("info")).await;
+    comes(address, HUM, 200).await?;
+    let mut questions = witness.subscribe(service::INFO, None, 64).await.unwrap();
+    for _ in 0..ROUNDS {
+        let asked = tokio::time::timeout(SOON, questions.next()).await;
+        asked.map_err(|_| "nobody asks any more")?;
+    }
+    let status = status(address, HUM).await;
+    if status != 200 {
+        return Err(format!("{MUTE} was lost: {status}"));
+    }
+    tell(witness, service::LEAVE, identity("ping")).await;
+    comes(address, HUM, 404).await
+}
+
+async fn answer_all(witness: &Bus) {
+    for (filter, text) in [
+        (service::PING, identity("ping")),
+        ("permissions.hum", "1".to_owned()),
+        ("permissions.fixed.*", "2".to_owned()),
+        ("permissions.elsewhere", "7".to_owned()),
+    ] {
+        let subscription = witness.subscribe(filter, None, 64).await.unwrap();
+        tokio::spawn(answer(witness.clone(), subscription, text));
+    }
+}
+
+fn identity(kind: &str) -> String {
+    let mut identity = json!({
+        "type": format!("io.nats.micro.v1.{kind}_response"),
+        "name": MUTE, "id": MUTE, "version": "1.0.0", "metadata": {},
+    });
+    if kind == "info" {
+        let endpoint = json!({
+            "name": "hum", "subject": "permissions.hum", "queue_group": "q", "metadata": {},
+        });
+        identity["description"] = "".into();
+        identity["endpoints"] = json!([endpoint]);
+    }
+    identity.to_string()
+}
+
+async fn tell(witness: &Bus, topic: &str, text: String) {
+    let outgoing = Outgoing {
+        payload: text.into(),
+        ..Outgoing::empty(subject(format!("{topic}.{MUTE}.{MUTE}")))
+    };
+    let published = witness.publish(outgoing, Instant::now() + SOON);
+    published.await.unwrap();
+}
+
+async fn start(server: &NatsServer, folder: &Path) -> Result<(Process, SocketAddr), String> {
+    let launch = Process::example("metropolis-gateway")
+        .args(["--nats-url", &server.url(), "--listen", "127.0.0.1:0"])
+        .args(["--discovery-interval", "100ms", "--nats-user", "gateway"])
+        .arg("--nats-password-file")
+        .arg(folder.join("password"))
+        .arg("--config")
+        .arg(folder.join("gateway.toml"));
+    let process = launch.start().await;
+    let is_up = |line: &str| line.contains("listening on");
+    let line = process
+        .wait_for_line(|line| is_up(line) || line.starts_with("Error: "))
+        .await;
+    match address_in(&line).filter(|_| is_up(&line)) {
+        Some(address) => Ok((process, address)),
+        None => Err(line),
+    }
+}
+
+async fn comes(address: SocketAddr, request: Request, wanted: u16) -> Result<(), String> {
+    let mut last = 0;
+    let has_come = holds_within(SOON, async || {
+        last = status(address, request).await;
+        last == wanted
+    });
+    if has_come.await {
+        return Ok(());
+    }
+    Err(format!("{request:?} is answered by {last}"))
+}
+
+async fn status(address: SocketAddr, (method, path, body): Request) -> u16 {
+    let asking = async {
+        let mut client = HttpClient::connect(address).await;
+        let json = [("content-type", "application/json")];
+        client.send(method, path, &json, body).await.status
+    };
+    within(2 * SOON, asking).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_program_prints_is_enough_and_every_line_of_it_is_needed() {
+    let folder = folder();
+    let text = printed(folder.path(), &["permissions.relay", "permissions.hum"]).await;
+    let enough = serves(folder.path(), &text).await;
+    assert_eq!(enough, Ok(()), "{text}");
+    let works = async |block: &str| serves(folder.path(), block).await;
+    each_is_needed(&text, 3 + 7, works).await;
+}
+
+#[tokio::test]
+async fn without_the_subjects_of_services_it_says_in_a_comment_that_they_are_missing() {
+    let folder = folder();
+    let text = printed(folder.path(), &[]).await;
+    assert!(text.starts_with("# "), "{text}");
+    assert!(text.contains("--subject"), "{text}");
+    let config =
+        format!("authorization {{ users: [ {{ user: gateway, password: pass\n{text} }} ] }}");
+    let server = NatsServer::start_with(&config).await;
+    let bus = connect(&server, "gateway").await.unwrap();
+    bus.close(Instant::now() + SOON).await;
+}

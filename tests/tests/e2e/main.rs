@@ -34,13 +34,18 @@ async fn connect(server: &NatsServer, role: &str) -> Bus {
         .unwrap()
 }
 
-/// Starts an example that serves HTTP, on a port of its own.
+/// Starts a program that serves HTTP, on a port of its own.
 async fn serving(name: &str, server: Option<&NatsServer>) -> (Process, SocketAddr) {
+    serving_on(name, server.map(NatsServer::url)).await
+}
+
+/// The same on the bus of a URL, or on the embedded one.
+async fn serving_on(name: &str, url: Option<String>) -> (Process, SocketAddr) {
     let mut launch = Process::example(name)
         .env("METROPOLIS_LISTEN", "127.0.0.1:0")
         .env("METROPOLIS_STOP_TIMEOUT", "5s");
-    if let Some(server) = server {
-        launch = launch.env("METROPOLIS_NATS_URL", server.url());
+    if let Some(url) = url {
+        launch = launch.env("METROPOLIS_NATS_URL", url);
     }
     let process = launch.start().await;
     let line = process

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use metropolis::{Bus, Client, Fault, Worker};
+use metropolis::catalog::Catalog;
+use metropolis::permissions::Permissions;
+use metropolis::{Bus, Client, Fault, TaskSpec, Worker};
 use metropolis_tests::load::{self, Tally, outcome};
-use metropolis_tests::{HttpClient, NatsServer, Process, within};
+use metropolis_tests::{HttpClient, NatsServer, Process, eventually, within};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{connect, serving};
+use crate::{connect, serving, serving_on};
 
 const CONNECTIONS: usize = 64;
 /// How long load goes on before the stop, and after it.
@@ -117,8 +119,8 @@ async fn keep_asking(address: SocketAddr) -> Tally {
     tally
 }
 
-async fn worker(server: &NatsServer) -> Process {
-    let launch = Process::example("hello-worker").env("METROPOLIS_NATS_URL", server.url());
+async fn worker(url: &str) -> Process {
+    let launch = Process::example("hello-worker").env("METROPOLIS_NATS_URL", url);
     let process = launch.start().await;
     process
         .wait_for_line(|line| line.contains("the worker serves"))
@@ -152,7 +154,7 @@ async fn one_process_stops_under_load_and_answers_what_it_accepted() {
 #[tokio::test]
 async fn a_gateway_process_stops_under_load_and_answers_what_it_accepted() {
     let server = NatsServer::start().await;
-    let _worker = worker(&server).await;
+    let _worker = worker(&server.url()).await;
     let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
     let load = tokio::spawn(load_http(address));
     tokio::time::sleep(BEFORE).await;
@@ -160,14 +162,12 @@ async fn a_gateway_process_stops_under_load_and_answers_what_it_accepted() {
     assert_nothing_lost(&load.await.unwrap());
 }
 
-#[tokio::test]
-async fn worker_processes_come_and_go_under_load_and_no_request_notices() {
-    let server = NatsServer::start().await;
-    let mut first = worker(&server).await;
-    let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
+/// Loads a gateway while its workers are replaced one by one, and then stops it.
+async fn replace_workers_under_load(mut first: Process, url: &str, gateway: (Process, SocketAddr)) {
+    let (mut gateway, address) = gateway;
     let load = tokio::spawn(load_http(address));
     for signal in ["TERM", "INT"] {
-        let next = worker(&server).await;
+        let next = worker(url).await;
         tokio::time::sleep(BEFORE).await;
         stop(&mut first, signal).await;
         first = next;
@@ -178,12 +178,64 @@ async fn worker_processes_come_and_go_under_load_and_no_request_notices() {
 }
 
 #[tokio::test]
+async fn worker_processes_come_and_go_under_load_and_no_request_notices() {
+    let server = NatsServer::start().await;
+    let first = worker(&server.url()).await;
+    let gateway = serving("hello-gateway", Some(&server)).await;
+    replace_workers_under_load(first, &server.url(), gateway).await;
+}
+
+/// The same with the gateway that knows no task, where both may do what their printed permissions say and no more.
+#[tokio::test]
+async fn the_least_permissions_are_enough_for_processes_that_come_and_go_under_load() {
+    let server = NatsServer::start_with(&format!(
+        "authorization {{ users: [
+            {{ user: worker, password: pass, {} }}
+            {{ user: gateway, password: pass, {} }}
+        ] }}",
+        worker_permissions(),
+        gateway_permissions().await,
+    ))
+    .await;
+    let url = |user: &str| {
+        server
+            .url()
+            .replace("nats://", &format!("nats://{user}:pass@"))
+    };
+    let first = worker(&url("worker")).await;
+    let gateway = serving_on("metropolis-gateway", Some(url("gateway"))).await;
+    eventually(STOPPED_WITHIN, async || {
+        let mut client = HttpClient::connect(gateway.1).await;
+        client.send("GET", "/foo/who", &[], "").await.status == 200
+    })
+    .await;
+    replace_workers_under_load(first, &url("worker"), gateway).await;
+}
+
+/// What `hello-worker` must be allowed: its tasks live in its own process, so their subjects are named here again.
+fn worker_permissions() -> Permissions {
+    let specs = ["foo.bar", "foo.who.get"].map(|subject| {
+        let mut spec = TaskSpec::of::<wait>();
+        spec.meta.subject = subject;
+        spec
+    });
+    Permissions::of(&Catalog::of(specs).unwrap(), "metropolis-examples").unwrap()
+}
+
+async fn gateway_permissions() -> String {
+    let launch = Process::example("metropolis-gateway").args(["permissions", "--subject", "foo.>"]);
+    let mut printing = launch.start().await;
+    assert!(printing.wait_exit(STOPPED_WITHIN).await.success());
+    printing.output()
+}
+
+#[tokio::test]
 async fn three_workers_share_one_queue_and_a_killed_one_takes_only_its_own_calls_along() {
     let server = NatsServer::start().await;
     let mut workers = [
-        worker(&server).await,
-        worker(&server).await,
-        worker(&server).await,
+        worker(&server.url()).await,
+        worker(&server.url()).await,
+        worker(&server.url()).await,
     ];
     let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
     let mut client = HttpClient::connect(address).await;

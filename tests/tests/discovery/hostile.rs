@@ -103,6 +103,38 @@ async fn no_announcement_and_no_answer_does_harm() {
 }
 
 #[tokio::test]
+async fn a_million_endpoints_in_one_announcement_or_in_many_do_no_harm() {
+    const MANY: usize = 200;
+    let server = NatsServer::start_with("max_payload: 64MB").await;
+    let bus = connect(&server, "worker").await;
+    let evil = connect(&server, "worker").await;
+    let gateway = gateway(&server, NEVER).await;
+    let address = gateway.address();
+    let _good = Responder::start(&bus, "good", [echo("good")]).await;
+    answers(address, "POST", "/good/echo", 200).await;
+    let info = |name: &str, count: usize| {
+        let endpoint =
+            |number: usize| format!("{{\"name\":\"e\",\"subject\":\"{name}.{number}\"}}");
+        let endpoints: Vec<String> = (0..count).map(endpoint).collect();
+        format!(
+            "{{\"type\":\"io.nats.micro.v1.info_response\",\"name\":\"{name}\",\"id\":\"x\",\"version\":\"1.0.0\",\
+             \"endpoints\":[{}]}}",
+            endpoints.join(",")
+        )
+    };
+    publish(&evil, format!("{ANNOUNCE}.evil.x"), info("evil", 1_000_000)).await;
+    for number in 0..MANY {
+        let name = format!("e{number}");
+        let part = info(&name, 1_000_000 / MANY);
+        publish(&evil, format!("{ANNOUNCE}.{name}.x"), part).await;
+    }
+    // Whoever joins behind them is heard, and whoever was there is served.
+    let _later = Responder::start(&bus, "later", [echo("later")]).await;
+    answers(address, "POST", "/later/echo", 200).await;
+    answers(address, "POST", "/good/echo", 200).await;
+}
+
+#[tokio::test]
 async fn a_thousand_instances_that_flap_hold_up_nobody() {
     const INSTANCES: usize = 1000;
     let server = NatsServer::start().await;

@@ -1,16 +1,21 @@
-//! What the gateway says about itself: its own paths, and whether it is ready.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! What the gateway says about itself: the paths that are its own.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
-use metropolis::bus::Bus;
-use metropolis::health::BusCheck;
+use metropolis::route::{Route, Segment};
 use metropolis::wire::JSON;
 
-use crate::site::Board;
+/// Paths that are the gateway's, now or in a release to come; no task can have them.
+const RESERVED: &[&str] = &[
+    "openapi.json",
+    "healthz",
+    "readyz",
+    "_routes",
+    "docs",
+    "metrics",
+    "_console",
+];
 
 /// The paths that are the gateway's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,33 +53,11 @@ pub(crate) fn json(body: Bytes) -> Response<Bytes> {
     response
 }
 
-/// Whether requests would be answered: the bus works, all routes are there and the gateway is not about to stop.
-#[derive(Debug)]
-pub(crate) struct Readiness {
-    bus: BusCheck,
-    board: Arc<Board>,
-    stopping: AtomicBool,
-}
-
-impl Readiness {
-    pub(crate) fn new(bus: Bus, board: Arc<Board>) -> Self {
-        Self {
-            bus: BusCheck::new(bus),
-            board,
-            stopping: AtomicBool::new(false),
-        }
-    }
-
-    /// From now on the answer is no.
-    pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
-
-    pub(crate) async fn check(&self) -> bool {
-        !self.is_stopping() && self.board.is_complete() && self.bus.answers().await
+/// Everything below the console is the console's.
+pub(crate) fn is_reserved(route: &Route) -> bool {
+    match route.segments() {
+        [Segment::Literal(only)] => RESERVED.contains(&only.as_str()),
+        [Segment::Literal(first), ..] => first == "_console",
+        _ => false,
     }
 }

@@ -15,13 +15,10 @@ use metropolis::subject::{Pattern, Queue, Token};
 use serde::Serialize;
 
 use crate::discovery::{ENDPOINTS_MAX, Edition, Group, Offered};
-use crate::operation::{Format, Operation, Promise, Source};
+use crate::operation::{Format, Operation, Promise, Source, TIMEOUT_MAX};
 
 /// Operations of services on the bus that one gateway serves.
 const OPERATIONS_MAX: usize = 8192;
-
-/// The longest a service, or a configured route, may let callers wait.
-pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A reason is cut at this many characters: it quotes what strangers wrote.
 const REASON_MAX: usize = 300;
@@ -170,7 +167,7 @@ impl Taken {
 
     /// Checks that a route nobody has is nobody's all the same.
     fn check_free(&self, route: &Route) -> Result<(), String> {
-        if crate::site::is_reserved(route) {
+        if crate::admin::is_reserved(route) {
             return Err(format!(
                 "the path of the route `{route}` is the gateway's own"
             ));

@@ -17,8 +17,9 @@ use tokio::task::JoinSet;
 
 use self::contracts::Contracts;
 pub(crate) use self::contracts::Promises;
-use self::fleet::{Fleet, ToRead};
+use self::fleet::Fleet;
 use self::offered::Announced;
+use self::offered::ToRead;
 use self::round::{Heard, Outcome};
 
 mod contracts;

@@ -9,8 +9,7 @@ use metropolis::route::Route;
 use metropolis::subject::Pattern;
 use serde_json::Value;
 
-use crate::admission::TIMEOUT_MAX;
-use crate::operation::{Format, Operation, Promise, Source};
+use crate::operation::{Format, Operation, Promise, Source, TIMEOUT_MAX};
 
 /// A route to a responder that says nothing of itself: what it takes is any JSON object, what it answers anything.
 ///
@@ -43,7 +42,7 @@ impl StaticRoute {
         let problem = |error: String| Problem::new(format!("a configured route is wrong: {error}"));
         let route = Route::parse(&self.http).map_err(|error| problem(error.to_string()))?;
         let pattern = Pattern::parse(&self.subject).map_err(|error| problem(error.to_string()))?;
-        if crate::site::is_reserved(&route) {
+        if crate::admin::is_reserved(&route) {
             return Err(problem(format!(
                 "the path of `{route}` is the gateway's own"
             )));

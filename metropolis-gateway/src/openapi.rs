@@ -28,7 +28,7 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
         path[route.method.as_str().to_ascii_lowercase()] = operation;
     }
     let mut schemas = components.into_schemas();
-    schemas.insert(responses::PROBLEM.to_owned(), responses::problem_schema());
+    schemas.insert(components::PROBLEM.to_owned(), responses::problem_schema());
     json!({
         "openapi": "3.1.0",
         "info": info(operations),

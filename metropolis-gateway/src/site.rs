@@ -3,8 +3,7 @@
 //! The routes of the tasks and the gateway's own paths stand in one table, so that both have the same rules for paths
 //! and methods. No sockets here: a listener and a test come in by the same door.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,13 +12,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
-use metropolis::route::{Route, Segment};
 use metropolis::{Bus, Client};
 use tokio::task::JoinSet;
 
+use self::board::Board;
 use self::follow::{Base, follow};
+use self::readiness::Readiness;
 use self::routes::{Routes, Target};
-use crate::admin::{self, BuiltIn, Readiness};
+use crate::admin::{self, BuiltIn};
 use crate::fixed::{self, StaticRoute};
 use crate::forward::{Forwarding, forward};
 use crate::operation::Operation;
@@ -27,7 +27,9 @@ use crate::status::Refusal;
 use crate::table::canonical;
 use crate::{discovery, operation};
 
+mod board;
 mod follow;
+mod readiness;
 mod routes;
 
 /// The longest path and query together, in bytes.
@@ -36,17 +38,6 @@ pub const URI_MAX: usize = 8 * 1024;
 pub const HEADERS_MAX: usize = 80;
 /// The most bytes that names and values of all headers may have.
 pub const HEADERS_BYTES_MAX: usize = 16 * 1024;
-
-/// Paths that are the gateway's, now or in a release to come; no task can have them.
-const RESERVED: &[&str] = &[
-    "openapi.json",
-    "healthz",
-    "readyz",
-    "_routes",
-    "docs",
-    "metrics",
-    "_console",
-];
 
 /// Which listener a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,37 +54,6 @@ pub(crate) struct Site {
     readiness: Readiness,
     /// What watches the bus, if anything; it ends with the site.
     _watching: JoinSet<()>,
-}
-
-/// The place of the routes that are answered now.
-///
-/// A lock, and no cell that is read without one: it is held for as long as counting one more reader takes.
-#[derive(Debug)]
-pub(crate) struct Board {
-    routes: RwLock<Arc<Routes>>,
-    is_complete: AtomicBool,
-}
-
-impl Board {
-    fn routes(&self) -> Arc<Routes> {
-        // Routes are swapped whole, so a poisoned lock holds good ones.
-        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn swap(&self, routes: Routes, is_complete: bool) {
-        let routes = Arc::new(routes);
-        let mut place = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, routes);
-        drop(place);
-        // Outside the lock: the last to let go of large tables takes a while.
-        drop(old);
-        self.is_complete.fetch_or(is_complete, Ordering::AcqRel);
-    }
-
-    /// Whether every source of routes was heard, so that no route is missing that should be there.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.is_complete.load(Ordering::Acquire)
-    }
 }
 
 /// What a site is made of beside its tasks.
@@ -122,10 +82,7 @@ impl Site {
             BuiltIn::PUBLIC
         };
         let base = Base { own, built_in };
-        let board = Arc::new(Board {
-            routes: RwLock::new(Arc::new(base.alone())),
-            is_complete: AtomicBool::new(plan.discovery.is_none()),
-        });
+        let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
         let mut watching = JoinSet::new();
         if let Some(interval) = plan.discovery {
             let seen = discovery::watch_bus(plan.bus.clone(), interval, &mut watching);
@@ -220,7 +177,10 @@ pub(crate) fn own(catalog: &Catalog, fixed: &[StaticRoute]) -> Result<Vec<Operat
 
 fn check_reserved(catalog: &Catalog) -> Result<(), Problems> {
     let problems = catalog.entries().iter().filter_map(|entry| {
-        let route = entry.route.as_ref().filter(|route| is_reserved(route))?;
+        let route = entry
+            .route
+            .as_ref()
+            .filter(|route| admin::is_reserved(route))?;
         let problem = Problem::new(format!(
             "the path of the route `{route}` is the gateway's own"
         ));
@@ -228,15 +188,6 @@ fn check_reserved(catalog: &Catalog) -> Result<(), Problems> {
         Some(problem.at(entry.meta()).help(help))
     });
     Problems(problems.collect()).check()
-}
-
-/// Everything below the console is the console's.
-pub(crate) fn is_reserved(route: &Route) -> bool {
-    match route.segments() {
-        [Segment::Literal(only)] => RESERVED.contains(&only.as_str()),
-        [Segment::Literal(first), ..] => first == "_console",
-        _ => false,
-    }
 }
 
 fn check_sizes(head: &Parts) -> Result<(), Refusal> {

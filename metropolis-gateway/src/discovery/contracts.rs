@@ -11,8 +11,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::fleet::ToRead;
-use super::offered::Edition;
+use super::offered::{Edition, ToRead};
 use crate::operation::Promise;
 
 /// A contract of somebody else may have this many bytes.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::contracts::Promises;
-use super::offered::{Announced, Edition};
+use super::offered::{Announced, Edition, ToRead};
 
 /// Instances that are kept, of all services together and of one.
 pub(super) const INSTANCES_MAX: usize = 4096;
@@ -27,13 +27,6 @@ pub(crate) struct Group {
     pub(crate) promises: Result<Promises, String>,
     /// The workers behind it, sorted.
     pub(crate) instances: Vec<String>,
-}
-
-/// An edition to be read: its contracts are to be fetched.
-#[derive(Debug, Clone)]
-pub(super) struct ToRead {
-    pub(super) serial: u64,
-    pub(super) edition: Arc<Edition>,
 }
 
 /// What came of somebody's joining.

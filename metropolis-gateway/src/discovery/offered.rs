@@ -44,6 +44,13 @@ pub(crate) struct Edition {
     pub(crate) left_out: usize,
 }
 
+/// An edition to be read: its contracts are to be fetched.
+#[derive(Debug, Clone)]
+pub(super) struct ToRead {
+    pub(super) serial: u64,
+    pub(super) edition: Arc<Edition>,
+}
+
 /// One instance, and what it offers.
 #[derive(Debug)]
 pub(super) struct Announced {

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+/// The component that all errors are.
+pub(super) const PROBLEM: &str = "Problem";
+
 const DEFINITIONS: &str = "#/$defs/";
 const SCHEMAS: &str = "#/components/schemas/";
 
@@ -70,7 +73,7 @@ impl Components {
         let numbered = (2_u32..).map(|number| format!("{name}{number}"));
         for name in std::iter::once(name.clone()).chain(numbered) {
             match self.schemas.get(&name) {
-                None if name == super::responses::PROBLEM => {}
+                None if name == PROBLEM => {}
                 None => return (name, true),
                 Some(known) if known.meaning == *meaning => return (name, false),
                 Some(_) => {}

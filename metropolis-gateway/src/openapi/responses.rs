@@ -7,12 +7,9 @@ use metropolis::route::Route;
 use metropolis::wire::{JSON, PROBLEM_JSON};
 use serde_json::{Map, Value, json};
 
-use super::components::Components;
+use super::components::{Components, PROBLEM};
 use crate::operation::Operation;
 use crate::status::{OF_BODIES, OF_EVERY_ROUTE, Row};
-
-/// The component that all errors are.
-pub(super) const PROBLEM: &str = "Problem";
 
 /// One kind of error: its code and an example of its sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::Board;
+use super::board::Board;
 use super::routes::Routes;
 use crate::admin::BuiltIn;
 use crate::admission::{Admitted, Quarantined, admit};

@@ -9,8 +9,7 @@ use metropolis_tests::{DelayProxy, NatsServer, eventually, within};
 use tokio::task::JoinSet;
 
 use crate::parties::{
-    Echo, PATIENCE, ROOM, answer, connect, message, next, oldest_and_newest, on_main_buses,
-    publish, queue, soon,
+    Echo, PATIENCE, ROOM, answer, connect, message, next, on_every_bus, publish, queue, soon,
 };
 
 const REQUESTERS: usize = 256;
@@ -111,7 +110,7 @@ async fn lost_in_a_handover(caller: &Bus, leaver: &Bus, stayer: &Bus) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_leaves_under_load_and_another_takes_over() {
-    on_main_buses(async |one, other| {
+    on_every_bus(async |one, other| {
         for _ in 0..3 {
             assert_eq!(lost_in_a_handover(&one, &other, &one).await, 0);
         }
@@ -121,13 +120,14 @@ async fn a_member_leaves_under_load_and_another_takes_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_far_away_leaves_under_load() {
-    let (oldest, newest) = oldest_and_newest();
-    for (version, delay) in [
-        (oldest, 500),
-        (newest, 500),
-        (oldest, 2_000),
-        (newest, 10_000),
-    ] {
+    let versions = NatsServer::versions();
+    let near = versions.iter().map(|version| (*version, 500));
+    let far = versions.iter().map(|version| (*version, 2_000));
+    let very_far = versions
+        .iter()
+        .next_back()
+        .map(|version| (*version, 10_000));
+    for (version, delay) in near.chain(far).chain(very_far) {
         let server = NatsServer::of_version(version).await;
         let caller = connect(&server.url()).await;
         let delay = Duration::from_micros(delay);
@@ -188,7 +188,7 @@ async fn a_member_that_was_cut_off_once_leaves_under_load() {
 
 #[tokio::test]
 async fn what_is_here_already_is_handed_out_and_then_it_ends() {
-    on_main_buses(async |one, other| {
+    on_every_bus(async |one, other| {
         let mut received = other.subscribe("idle", None, ROOM).await.unwrap();
         for number in 0..10 {
             publish(&one, message("idle", number.to_string())).await;
@@ -212,7 +212,7 @@ async fn what_is_here_already_is_handed_out_and_then_it_ends() {
 
 #[tokio::test]
 async fn who_waits_while_another_drains_is_woken_by_the_end() {
-    on_main_buses(async |one, other| {
+    on_every_bus(async |one, other| {
         let mut received = other.subscribe("idle", None, ROOM).await.unwrap();
         received.drain(soon());
         assert!(within(PATIENCE, received.next()).await.is_none());
@@ -225,7 +225,7 @@ async fn who_waits_while_another_drains_is_woken_by_the_end() {
 /// The server counts what a full subscription lost and the client does not, so the agreed count is never reached.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deadline_of_a_drain_holds_after_an_overflow() {
-    on_main_buses(async |one, other| {
+    on_every_bus(async |one, other| {
         let mut received = other.subscribe("flood", None, CAPACITY_MAX).await.unwrap();
         for _ in 0..CAPACITY_MAX + 1000 {
             one.publish(message("flood", ""), soon()).await.unwrap();

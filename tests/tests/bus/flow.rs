@@ -3,9 +3,7 @@
 use metropolis::bus::{CAPACITY_MAX, PublishError, RequestError, SubscribeError};
 use metropolis_tests::{eventually, within};
 
-use crate::parties::{
-    PATIENCE, ROOM, count_until_end, message, next, on_every_bus, on_main_buses, publish, soon,
-};
+use crate::parties::{PATIENCE, ROOM, count_until_end, message, next, on_every_bus, publish, soon};
 
 #[tokio::test]
 async fn messages_of_one_publisher_keep_their_order() {
@@ -42,7 +40,7 @@ async fn a_subscription_is_active_when_it_is_there_and_sees_nothing_older() {
 /// Exact on the embedded bus; the client of NATS tells of some drops only, so there it is "noticed, and no fewer came".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_subscription_drops_the_newest_and_counts() {
-    on_main_buses(async |one, other| {
+    on_every_bus(async |one, other| {
         let sent = CAPACITY_MAX as u64 + 5000;
         let mut received = other.subscribe("flood", None, CAPACITY_MAX).await.unwrap();
         for number in 0..sent {

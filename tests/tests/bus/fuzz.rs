@@ -14,9 +14,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::parties::{
-    PATIENCE, ROOM, after, connect, message, oldest_and_newest, queue, soon, with_headers,
-};
+use crate::parties::{PATIENCE, ROOM, after, connect, message, queue, soon, with_headers};
 
 /// Sequences that are tried, and the operations of one.
 const SEQUENCES: u32 = 60;
@@ -233,11 +231,10 @@ async fn random_operations_look_the_same_on_both() {
     );
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let sequences = prop::collection::vec(operation(), OPERATIONS);
-    let (oldest, newest) = oldest_and_newest();
-    let servers = [
-        NatsServer::of_version(oldest).await,
-        NatsServer::of_version(newest).await,
-    ];
+    let mut servers = Vec::new();
+    for version in NatsServer::versions() {
+        servers.push(NatsServer::of_version(version).await);
+    }
     let mut buses = Vec::new();
     for server in &servers {
         buses.push((connect(&server.url()).await, connect(&server.url()).await));

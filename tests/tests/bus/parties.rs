@@ -24,23 +24,6 @@ pub(crate) async fn on_every_bus(case: impl AsyncFn(Bus, Bus)) {
     }
 }
 
-/// Runs a case that takes seconds on the embedded bus, and on the oldest and the newest server.
-pub(crate) async fn on_main_buses(case: impl AsyncFn(Bus, Bus)) {
-    on_embedded(&case).await;
-    let (oldest, newest) = oldest_and_newest();
-    on_one_connection(&case, NatsServer::of_version(newest).await).await;
-    on_two_connections(&case, oldest).await;
-    on_two_connections(&case, newest).await;
-}
-
-pub(crate) fn oldest_and_newest() -> (&'static str, &'static str) {
-    let versions = NatsServer::versions();
-    let ends = versions.first().zip(versions.last());
-    let (oldest, newest) =
-        ends.expect("some release is pinned for every platform the tests run on");
-    (oldest, newest)
-}
-
 async fn on_embedded(case: &impl AsyncFn(Bus, Bus)) {
     eprintln!("on the embedded bus");
     let bus = Bus::embedded();

@@ -1,4 +1,6 @@
 //! A stop under load loses no request: on both buses, in one process and in two.
+//!
+//! Where there are two processes, each may do on the server what its printed permissions say and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -153,9 +155,9 @@ async fn one_process_stops_under_load_and_answers_what_it_accepted() {
 
 #[tokio::test]
 async fn a_gateway_process_stops_under_load_and_answers_what_it_accepted() {
-    let server = NatsServer::start().await;
-    let _worker = worker(&server.url()).await;
-    let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
+    let network = Network::start().await;
+    let _worker = worker(&network.url("worker")).await;
+    let (mut gateway, address) = serving_on("hello-gateway", Some(network.url("gateway"))).await;
     let load = tokio::spawn(load_http(address));
     tokio::time::sleep(BEFORE).await;
     stop(&mut gateway, "TERM").await;
@@ -179,37 +181,46 @@ async fn replace_workers_under_load(mut first: Process, url: &str, gateway: (Pro
 
 #[tokio::test]
 async fn worker_processes_come_and_go_under_load_and_no_request_notices() {
-    let server = NatsServer::start().await;
-    let first = worker(&server.url()).await;
-    let gateway = serving("hello-gateway", Some(&server)).await;
-    replace_workers_under_load(first, &server.url(), gateway).await;
+    let network = Network::start().await;
+    let first = worker(&network.url("worker")).await;
+    let gateway = serving_on("hello-gateway", Some(network.url("gateway"))).await;
+    replace_workers_under_load(first, &network.url("worker"), gateway).await;
 }
 
-/// The same with the gateway that knows no task, where both may do what their printed permissions say and no more.
+/// The same behind the gateway that knows no task.
 #[tokio::test]
-async fn the_least_permissions_are_enough_for_processes_that_come_and_go_under_load() {
-    let server = NatsServer::start_with(&format!(
-        "authorization {{ users: [
-            {{ user: worker, password: pass, {} }}
-            {{ user: gateway, password: pass, {} }}
-        ] }}",
-        worker_permissions(),
-        gateway_permissions().await,
-    ))
-    .await;
-    let url = |user: &str| {
-        server
-            .url()
-            .replace("nats://", &format!("nats://{user}:pass@"))
-    };
-    let first = worker(&url("worker")).await;
-    let gateway = serving_on("metropolis-gateway", Some(url("gateway"))).await;
+async fn workers_that_are_discovered_come_and_go_under_load_and_no_request_notices() {
+    let network = Network::start().await;
+    let first = worker(&network.url("worker")).await;
+    let gateway = serving_on("metropolis-gateway", Some(network.url("gateway"))).await;
     eventually(STOPPED_WITHIN, async || {
         let mut client = HttpClient::connect(gateway.1).await;
         client.send("GET", "/foo/who", &[], "").await.status == 200
     })
     .await;
-    replace_workers_under_load(first, &url("worker"), gateway).await;
+    replace_workers_under_load(first, &network.url("worker"), gateway).await;
+}
+
+/// A server where a worker and a gateway may do what their printed permissions say, and no more.
+struct Network(NatsServer);
+
+impl Network {
+    async fn start() -> Self {
+        let config = format!(
+            "authorization {{ users: [
+                {{ user: worker, password: pass, {} }}
+                {{ user: gateway, password: pass, {} }}
+            ] }}",
+            worker_permissions(),
+            gateway_permissions().await,
+        );
+        Self(NatsServer::start_with(&config).await)
+    }
+
+    fn url(&self, user: &str) -> String {
+        let credentials = format!("nats://{user}:pass@");
+        self.0.url().replace("nats://", &credentials)
+    }
 }
 
 /// What `hello-worker` must be allowed: its tasks live in its own process, so their subjects are named here again.
@@ -231,13 +242,10 @@ async fn gateway_permissions() -> String {
 
 #[tokio::test]
 async fn three_workers_share_one_queue_and_a_killed_one_takes_only_its_own_calls_along() {
-    let server = NatsServer::start().await;
-    let mut workers = [
-        worker(&server.url()).await,
-        worker(&server.url()).await,
-        worker(&server.url()).await,
-    ];
-    let (mut gateway, address) = serving("hello-gateway", Some(&server)).await;
+    let network = Network::start().await;
+    let url = network.url("worker");
+    let mut workers = [worker(&url).await, worker(&url).await, worker(&url).await];
+    let (mut gateway, address) = serving_on("hello-gateway", Some(network.url("gateway"))).await;
     let mut client = HttpClient::connect(address).await;
     let mut answered = BTreeMap::<u32, u32>::new();
     for _ in 0..300 {

@@ -202,14 +202,15 @@ impl Worker {
         let identity = self.identity(&served)?;
         let mut sides = Vec::new();
         for (bus, served) in self.shares(&served) {
-            self.check_contracts(&bus, &served).await?;
+            let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
+            self.check_contracts(&bus, &offers).await?;
             let side = Side::new(bus, &identity, &self.reply_prefixes, &served)?;
-            sides.push((side, served));
+            sides.push((side, served, offers));
         }
         let provisions = Arc::new(self.provisions);
         let mut serving = Vec::new();
-        for (mut side, served) in sides {
-            side.serve(&identity, served, &provisions).await?;
+        for (mut side, served, offers) in sides {
+            side.serve(&identity, served, offers, &provisions).await?;
             serving.push(side);
         }
         Ok(RunningWorker::new(
@@ -259,12 +260,11 @@ impl Worker {
     }
 
     /// A worker on the embedded bus serves one process, which has one contract of each task.
-    async fn check_contracts(&self, bus: &Bus, served: &[Entry]) -> Result<(), Breaking> {
+    async fn check_contracts(&self, bus: &Bus, offers: &[Offer]) -> Result<(), Breaking> {
         if bus.is_embedded() {
             return Ok(());
         }
-        let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
-        match service::compare_with_service(bus, &offers).await {
+        match service::compare_with_service(bus, offers).await {
             Err(breaking) if self.allow_breaking => {
                 tracing::warn!("METROPOLIS_ALLOW_BREAKING is set: {breaking}");
                 Ok(())

@@ -67,14 +67,14 @@ impl Side {
         &self.shared.bus
     }
 
-    /// Serves tasks, and then shows them to the network.
+    /// Serves tasks, and then shows them to the network as these offers, one for each.
     pub(super) async fn serve(
         &mut self,
         identity: &Identity,
         served: Vec<Entry>,
+        offers: Vec<Offer>,
         provisions: &Arc<Provisions>,
     ) -> Result<(), StartError> {
-        let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
         for (entry, offer) in served.into_iter().zip(&offers) {
             if let Some(dispatch) = Dispatch::new(entry, Arc::clone(provisions)) {
                 self.add(dispatch, Arc::clone(offer.counts())).await?;

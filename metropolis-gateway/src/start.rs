@@ -124,19 +124,25 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
 }
 
 pub(crate) async fn in_process(gateway: Gateway) -> Result<InProcess, StartError> {
-    let catalog = Catalog::linked()?;
-    let headers = forwarded(&gateway)?;
-    let site = Site::new(&catalog, plan(&gateway, headers, true))?;
-    let workers = workers::start(gateway.workers).await?;
-    Ok(InProcess::new(site, workers, gateway.stop_timeout))
+    let stop_timeout = gateway.stop_timeout;
+    let (site, workers) = without_listeners(gateway, true).await?;
+    Ok(InProcess::new(site, workers, stop_timeout))
 }
 
 pub(crate) async fn mount(gateway: Gateway) -> Result<Mounted, StartError> {
+    let stop_timeout = gateway.stop_timeout;
+    let (site, workers) = without_listeners(gateway, false).await?;
+    Ok(Mounted::new(site, workers, stop_timeout))
+}
+
+async fn without_listeners(
+    gateway: Gateway,
+    is_local: bool,
+) -> Result<(Site, Vec<RunningWorker>), StartError> {
     let catalog = Catalog::linked()?;
     let headers = forwarded(&gateway)?;
-    let site = Site::new(&catalog, plan(&gateway, headers, false))?;
-    let workers = workers::start(gateway.workers).await?;
-    Ok(Mounted::new(site, workers, gateway.stop_timeout))
+    let site = Site::new(&catalog, plan(&gateway, headers, is_local))?;
+    Ok((site, workers::start(gateway.workers).await?))
 }
 
 fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {

@@ -50,6 +50,8 @@ const SETTINGS: &[&str] = &[
     "stop-timeout",
     "discovery-interval",
     "log",
+    "log-format",
+    "metrics",
     "nats-ca",
     "nats-cert",
     "nats-key",

@@ -19,7 +19,7 @@
 //! [asked to](Gateway::with_discovery) whatever services are on the bus, as the program `metropolis-gateway` does.
 //!
 //! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
-//! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
+//! `/_routes` and `/metrics`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
 //! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
 //! 30 seconds, whose connection is closed, as an idle one is.
@@ -37,11 +37,13 @@ use metropolis::permissions::Permissions;
 use metropolis::worker::stop_signal;
 use metropolis::{Bus, RunError, Worker, connect};
 
+mod access;
 mod admin;
 mod admission;
 mod discovery;
 mod fixed;
 mod forward;
+mod metrics;
 mod mount;
 mod openapi;
 mod operation;
@@ -86,6 +88,7 @@ pub struct Gateway {
     fixed: Vec<StaticRoute>,
     is_discovering: bool,
     discovery_interval: Duration,
+    metrics: bool,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -127,6 +130,7 @@ impl Gateway {
             fixed: Vec::new(),
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            metrics: true,
         }
     }
 
@@ -138,6 +142,7 @@ impl Gateway {
             admin_listen: settings.admin_listen,
             stop_timeout: settings.stop_timeout,
             discovery_interval: settings.discovery_interval,
+            metrics: settings.metrics,
             ..Self::new(bus)
         }
     }
@@ -221,6 +226,13 @@ impl Gateway {
         self
     }
 
+    /// Counts no requests, and answers no `/metrics`. `METROPOLIS_METRICS`.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics = false;
+        self
+    }
+
     /// A route to a responder that announces nothing, beside those there are.
     #[must_use]
     pub fn with_route(mut self, route: StaticRoute) -> Self {
@@ -269,9 +281,13 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::run`].
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        let running = self.start().await?;
+        let running = self
+            .start()
+            .await
+            .inspect_err(|_| metropolis::log::flush())?;
         stop.await;
         running.stop().await;
+        metropolis::log::flush();
         Ok(())
     }
 

@@ -27,9 +27,9 @@ struct Flags {
     /// Address and port to listen on; 127.0.0.1:8080 otherwise [env: METROPOLIS_LISTEN]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address and port of /_routes, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
+    /// Address and port of /_routes, /metrics, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
     ///
-    /// Without it /_routes is answered only while the gateway listens on a loopback address.
+    /// Without it /_routes and /metrics are answered only while the gateway listens on a loopback address.
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
     /// How long to wait for a server at the start; for ever otherwise [env: METROPOLIS_CONNECT_TIMEOUT]
@@ -44,6 +44,13 @@ struct Flags {
     /// What is logged, such as debug or metropolis_gateway=debug [env: METROPOLIS_LOG]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// How log lines are written: text, json, or auto, which is text on a terminal and json otherwise
+    /// [env: METROPOLIS_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Whether requests are counted and /metrics is answered; 1 otherwise [env: METROPOLIS_METRICS]
+    #[arg(long, value_name = "0|1")]
+    metrics: Option<String>,
     /// A file of settings and routes, in TOML
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -180,6 +187,8 @@ impl Flags {
                 self.discovery_interval.clone(),
             ),
             ("METROPOLIS_LOG", self.log.clone()),
+            ("METROPOLIS_LOG_FORMAT", self.log_format.clone()),
+            ("METROPOLIS_METRICS", self.metrics.clone()),
         ];
         named
             .into_iter()

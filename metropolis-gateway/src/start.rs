@@ -105,6 +105,7 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     let is_local = address.ip().to_canonical().is_loopback();
     let site = Arc::new(Site::new(&catalog, plan(&gateway, headers, is_local))?);
     let workers = workers::start(gateway.workers).await?;
+    site.show(&workers);
     let mut server = Server::new(site);
     server.listen(public.0, Side::Public);
     if let Some((listener, _)) = admin {
@@ -142,7 +143,9 @@ async fn without_listeners(
     let catalog = Catalog::linked()?;
     let headers = forwarded(&gateway)?;
     let site = Site::new(&catalog, plan(&gateway, headers, is_local))?;
-    Ok((site, workers::start(gateway.workers).await?))
+    let workers = workers::start(gateway.workers).await?;
+    site.show(&workers);
+    Ok((site, workers))
 }
 
 fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
@@ -153,6 +156,7 @@ fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
         is_local,
         fixed: gateway.fixed.clone(),
         discovery: gateway.is_discovering.then_some(gateway.discovery_interval),
+        metrics: gateway.metrics,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every row is one situation: status, code, a sentence for people. Nothing in an answer names a subject, a type, a path
 //! or the text of a library. The body is always `application/problem+json` (RFC 9457).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -244,6 +245,14 @@ impl Refusal {
             Self::NotReady => NOT_READY,
             Self::BadAnswer(_) => BAD_ANSWER,
             Self::Call(error) => row_of_call(error),
+        }
+    }
+
+    /// The code that programs compare.
+    pub(crate) fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Call(CallError::Fault(fault)) => Cow::Owned(fault.code().to_owned()),
+            refusal => Cow::Borrowed(refusal.row().code),
         }
     }
 

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
-use crate::bus::{Bus, Outgoing, PublishError, RequestError};
+use crate::bus::{Bus, Incoming, Outgoing, PublishError, RequestError};
 use crate::context::Context;
 use crate::fault::{Cause, Fault, TypedFault};
 use crate::subject::{Pattern, Subject};
 use crate::task::{CallInput, CallValue, Encoded, Task, ValueOf};
-use crate::wire::{CONTENT_TYPE, Headers, NotStarted, Reply, Success, TIMEOUT_MS};
+use crate::wire::{CONTENT_TYPE, Headers, INSTANCE, NotStarted, Reply, Success, TIMEOUT_MS};
 
 /// How much longer a caller waits than the worker works, so that the worker's own answer wins.
 pub const GRACE: Duration = Duration::from_millis(250);
@@ -114,6 +114,15 @@ impl CallError {
 
 inventory::submit! { TypedFault::by(CallError::recognise) }
 
+/// What came of a request.
+#[derive(Debug)]
+pub struct Answered {
+    /// The value, or why there is none.
+    pub outcome: Result<Success, CallError>,
+    /// The worker that has answered: named by every answer that is no value, and by those to traced requests.
+    pub instance: Option<String>,
+}
+
 /// Calls tasks by their names. Cloning is cheap.
 ///
 /// ```no_run
@@ -164,7 +173,12 @@ impl Client {
     /// # Errors
     /// As a typed call, decoding apart.
     pub async fn send(&self, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
-        send(&self.bus, outgoing, timeout).await
+        self.exchange(outgoing, timeout).await.outcome
+    }
+
+    /// As [`send`](Self::send), and says which worker has answered, where the answer says so.
+    pub async fn exchange(&self, outgoing: Outgoing, timeout: Duration) -> Answered {
+        exchange(&self.bus, outgoing, timeout).await
     }
 }
 
@@ -175,6 +189,7 @@ impl Context {
         T::Input: CallInput,
         ValueOf<T>: CallValue,
     {
+        self.counts().call(T::META.subject);
         Call::new(
             self.bus().clone(),
             input,
@@ -193,6 +208,7 @@ impl Context {
     where
         T::Input: CallInput,
     {
+        self.counts().call(T::META.subject);
         publish(self.bus().clone(), message::<T>(input))
     }
 }
@@ -251,7 +267,8 @@ where
             if self.timeout < T::META.timeout {
                 limit(&mut message.headers, self.timeout);
             }
-            let success = send(&self.bus, message, self.timeout).await?;
+            let answered = exchange(&self.bus, message, self.timeout).await;
+            let success = answered.outcome?;
             (self.decode)(&success).map_err(CallError::Undecodable)
         })
     }
@@ -265,21 +282,33 @@ pub fn limit(headers: &mut Headers, timeout: Duration) {
         .expect("a number is a good header value");
 }
 
-async fn send(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
+async fn exchange(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Answered {
+    let nobody = |error| Answered {
+        outcome: Err(error),
+        instance: None,
+    };
     if timeout.is_zero() {
-        return Err(CallError::Expired);
+        return nobody(CallError::Expired);
     }
     let subject = outgoing.subject.clone();
     let answer = bus
         .request(outgoing, Instant::now() + timeout + GRACE)
         .await;
-    let incoming = answer.map_err(|error| CallError::of_request(error, &subject, timeout))?;
-    match Reply::decode(incoming.headers, incoming.payload) {
+    match answer {
+        Ok(incoming) => read(incoming),
+        Err(error) => nobody(CallError::of_request(error, &subject, timeout)),
+    }
+}
+
+fn read(incoming: Incoming) -> Answered {
+    let instance = incoming.headers.get(INSTANCE).map(str::to_owned);
+    let outcome = match Reply::decode(incoming.headers, incoming.payload) {
         Reply::Success(success) => Ok(success),
         Reply::Fault(fault) => Err(CallError::Fault(fault)),
         Reply::NotStarted(NotStarted::Busy { retry_after }) => Err(CallError::Busy { retry_after }),
         Reply::NotStarted(NotStarted::Expired) => Err(CallError::Expired),
-    }
+    };
+    Answered { outcome, instance }
 }
 
 async fn publish(bus: Bus, message: Result<Outgoing, CallError>) -> Result<(), CallError> {

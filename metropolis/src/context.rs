@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
+use crate::telemetry::Counts;
 use crate::wire::{HeaderError, Headers};
 
 /// Reply headers a task may set; the gateway passes them on to the HTTP client.
@@ -36,10 +37,17 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// Take it as a parameter by reference: `ctx: &metropolis::Context`.
 pub struct Context {
-    worker: Arc<Provisions>,
+    scope: Arc<Scope>,
     headers: Headers,
     deadline: Instant,
     reply_headers: Mutex<Headers>,
+}
+
+/// What all calls of one task share: what the worker provides, and where the task counts.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) worker: Arc<Provisions>,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// What all calls of one worker share: the bus its calls go out through, and one value per provided type.
@@ -86,9 +94,9 @@ impl Provisions {
 }
 
 impl Context {
-    pub(crate) fn new(worker: Arc<Provisions>, headers: Headers, deadline: Instant) -> Self {
+    pub(crate) fn new(scope: Arc<Scope>, headers: Headers, deadline: Instant) -> Self {
         Self {
-            worker,
+            scope,
             headers,
             deadline,
             reply_headers: Mutex::new(Headers::new()),
@@ -114,7 +122,11 @@ impl Context {
     #[must_use]
     pub fn for_test_on(bus: Bus) -> Self {
         let deadline = Instant::now() + TEST_TIMEOUT;
-        Self::new(Arc::new(Provisions::new(bus)), Headers::new(), deadline)
+        let scope = Scope {
+            worker: Arc::new(Provisions::new(bus)),
+            counts: Arc::new(Counts::new("test", 1, TEST_TIMEOUT, false)),
+        };
+        Self::new(Arc::new(scope), Headers::new(), deadline)
     }
 
     /// Provides a value to a context made for a test. A worker's values are given to the worker.
@@ -123,7 +135,8 @@ impl Context {
     /// When the context is already shared with a running call.
     #[must_use]
     pub fn provide<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        let worker = Arc::get_mut(&mut self.worker);
+        let scope = Arc::get_mut(&mut self.scope);
+        let worker = scope.and_then(|scope| Arc::get_mut(&mut scope.worker));
         worker
             .expect("a context of a running call provides nothing")
             .add(value);
@@ -194,7 +207,11 @@ impl Context {
     }
 
     pub(crate) fn bus(&self) -> &Bus {
-        &self.worker.bus
+        &self.scope.worker.bus
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.scope.counts
     }
 
     pub(crate) fn take_reply_headers(&self) -> Headers {
@@ -241,7 +258,13 @@ pub trait Provided: 'static {
 impl<T: 'static> Provided for T {
     /// `&Context` is no special case: the first downcast finds it, through any alias.
     fn find(ctx: &Context) -> Option<&Self> {
-        let value = || ctx.worker.values.get(&TypeId::of::<T>())?.downcast_ref();
+        let value = || {
+            ctx.scope
+                .worker
+                .values
+                .get(&TypeId::of::<T>())?
+                .downcast_ref()
+        };
         (ctx as &dyn Any).downcast_ref().or_else(value)
     }
 }

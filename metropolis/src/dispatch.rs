@@ -12,10 +12,11 @@ use futures_util::future::BoxFuture;
 
 use crate::bus::{Bus, Incoming};
 use crate::catalog::{Catalog, Entry};
-use crate::context::{Context, Provisions};
+use crate::context::{Context, Provisions, Scope};
 use crate::fault::{BAD_INPUT, Fault};
 use crate::spec::{Answer, TaskSpec};
 use crate::task::Served;
+use crate::telemetry::Counts;
 use crate::wire::{Envelope, Headers, NotStarted, Reply};
 
 /// The longest timeout a caller can ask for; a larger number counts as silence would.
@@ -28,7 +29,7 @@ pub(crate) struct Dispatch {
     /// Whether the subject has parameters; most have none, and those calls read nothing from it.
     parameters: bool,
     answer: Answer,
-    provisions: Arc<Provisions>,
+    scope: Arc<Scope>,
 }
 
 /// A call that has not been polled yet.
@@ -40,14 +41,14 @@ pub(crate) struct Call {
 
 impl Dispatch {
     /// `None` for a declaration, which has nothing to run.
-    pub(crate) fn new(entry: Entry, provisions: Arc<Provisions>) -> Option<Self> {
+    pub(crate) fn new(entry: Entry, scope: Scope) -> Option<Self> {
         let answer = entry.spec.answer?;
         let parameters = entry.pattern.parameters().next().is_some();
         Some(Self {
             entry,
             parameters,
             answer,
-            provisions,
+            scope: Arc::new(scope),
         })
     }
 
@@ -71,11 +72,7 @@ impl Dispatch {
         if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
-        let ctx = Context::new(
-            Arc::clone(&self.provisions),
-            envelope.headers.clone(),
-            deadline,
-        );
+        let ctx = Context::new(Arc::clone(&self.scope), envelope.headers.clone(), deadline);
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
         Ok(Call {
             future,
@@ -121,8 +118,13 @@ impl Alone {
             .served()
             .next()
             .expect("a task with a body is served");
-        let provisions = Arc::new(Provisions::new(Bus::embedded()));
-        Self(Dispatch::new(entry.clone(), provisions).expect("a task with a body is answered"))
+        let meta = entry.meta();
+        let counts = Counts::new(meta.name, meta.concurrency, meta.timeout, true);
+        let scope = Scope {
+            worker: Arc::new(Provisions::new(Bus::embedded())),
+            counts: Arc::new(counts),
+        };
+        Self(Dispatch::new(entry.clone(), scope).expect("a task with a body is answered"))
     }
 
     /// `None` when the task has to wait.

@@ -41,6 +41,7 @@ fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
         is_local: false,
         fixed: Vec::new(),
         discovery: None,
+        metrics: true,
     };
     Site::new(&catalog, plan)
 }

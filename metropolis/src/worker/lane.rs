@@ -27,9 +27,10 @@ use crate::bus::{Bus, Incoming, Outgoing, Subscription};
 use crate::catalog::Entry;
 use crate::dispatch::{Call, Dispatch};
 use crate::fault::Fault;
+use crate::log::Flood;
 use crate::replies::ReplyRule;
-use crate::service::Counts;
 use crate::subject::Subject;
+use crate::telemetry::Counts;
 use crate::wire::{Headers, NotStarted, Reply};
 
 /// When a busy worker may be asked again.
@@ -63,6 +64,7 @@ pub(crate) struct Lane {
     pace: Pace,
     places: Mutex<Places>,
     idle: Notify,
+    flood: Flood,
 }
 
 #[derive(Debug, Default)]
@@ -72,8 +74,8 @@ struct Places {
 }
 
 impl Places {
-    fn in_flight(&self) -> usize {
-        self.running + self.waiting.len()
+    fn note_in(&self, counts: &Counts) {
+        counts.set_places(self.running, self.waiting.len());
     }
 }
 
@@ -106,11 +108,16 @@ impl Lane {
             pace: Pace::default(),
             places: Mutex::default(),
             idle: Notify::new(),
+            flood: Flood::new(),
         })
     }
 
     pub(crate) fn entry(&self) -> &Entry {
         self.dispatch.entry()
+    }
+
+    pub(crate) fn counts(&self) -> &Arc<Counts> {
+        &self.counts
     }
 
     /// How many messages may be buffered before this lane has seen them.
@@ -163,7 +170,7 @@ impl Lane {
         }
         if places.waiting.len() < self.concurrency() {
             places.waiting.push_back(incoming);
-            self.counts.set_in_flight(places.in_flight());
+            places.note_in(&self.counts);
             return Admission::Waits;
         }
         Admission::Busy(incoming)
@@ -172,7 +179,7 @@ impl Lane {
     fn take_place(&self) {
         let places = &mut *self.places();
         places.running += 1;
-        self.counts.set_in_flight(places.in_flight());
+        places.note_in(&self.counts);
     }
 
     /// Hands the place of an ended call to the longest waiting message, or frees it.
@@ -185,7 +192,7 @@ impl Lane {
                 self.idle.notify_waiters();
             }
         }
-        self.counts.set_in_flight(places.in_flight());
+        places.note_in(&self.counts);
         next
     }
 
@@ -201,8 +208,15 @@ impl Lane {
         }
     }
 
+    fn open(&self, incoming: Incoming) -> Result<Call, Reply> {
+        let (now, arrived) = (Instant::now(), incoming.arrived);
+        let call = self.dispatch.open(incoming, now)?;
+        self.counts.start(now.saturating_duration_since(arrived));
+        Ok(call)
+    }
+
     fn start(&self, incoming: Incoming) -> Start {
-        match self.dispatch.open(incoming, Instant::now()) {
+        match self.open(incoming) {
             Err(reply) => Start::Ended(reply, Duration::ZERO),
             Ok(call) if self.entry().meta().blocking || self.pace.is_slow() => Start::Waits(call),
             Ok(call) => self.first_poll(call),
@@ -260,7 +274,7 @@ impl Lane {
                 self.reply(to, busy(), Duration::ZERO).await;
                 continue;
             }
-            match self.dispatch.open(incoming, Instant::now()) {
+            match self.open(incoming) {
                 Ok(call) => return Some((to, call)),
                 Err(reply) => self.reply(to, reply, Duration::ZERO).await,
             }
@@ -356,7 +370,10 @@ impl Lane {
             .reply(outgoing, Instant::now() + REPLY_TIMEOUT)
             .await
         {
-            tracing::error!(task = self.entry().meta().name, %error, "a reply was lost");
+            let task = self.entry().meta().name;
+            if self.may_log("a reply was lost") {
+                tracing::error!(task, %error, "a reply was lost");
+            }
         }
     }
 
@@ -368,12 +385,10 @@ impl Lane {
         if size <= max {
             return (headers, payload);
         }
-        tracing::error!(
-            task = self.entry().meta().name,
-            size,
-            max,
-            "a reply is larger than the bus takes"
-        );
+        let task = self.entry().meta().name;
+        if self.may_log("a reply is larger than the bus takes") {
+            tracing::error!(task, size, max, "a reply is larger than the bus takes");
+        }
         let fault = Fault::new(
             500,
             "reply_too_large",
@@ -386,15 +401,22 @@ impl Lane {
         let Reply::Fault(fault) = reply else { return };
         let (task, code) = (self.entry().meta().name, fault.code());
         if let Some(cause) = fault.cause().filter(|_| fault.status() >= 500) {
-            tracing::error!(task, code, cause = %Chain(cause), "a call failed");
-        } else if !is_awaited {
-            tracing::warn!(
-                task,
-                code,
-                message = fault.message(),
-                "a call that nobody waits for failed"
-            );
+            if self.may_log(code) {
+                tracing::error!(task, code, cause = %Chain(cause), "a call failed");
+            }
+        } else if !is_awaited && self.may_log(code) {
+            let text = fault.message();
+            tracing::warn!(task, code, text, "a call that nobody waits for failed");
         }
+    }
+
+    /// Whether a line of this kind may be written: of thousands a second only some are.
+    fn may_log(&self, kind: &str) -> bool {
+        let (task, of_kind) = (self.entry().meta().name, kind.to_owned());
+        let tell = move |more| {
+            tracing::error!(task, kind = of_kind, more, "… and {more} more like it");
+        };
+        self.flood.lets_through(kind, tell)
     }
 }
 

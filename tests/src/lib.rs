@@ -6,6 +6,7 @@
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
 //! - [`process`] runs the example binaries as child processes
+//! - [`promtool`] checks what Prometheus would read
 //! - [`python`] keeps one virtual environment with the foreign test tools
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
 //! - [`http`] sends requests exactly as the test wrote them
@@ -20,6 +21,7 @@ mod install;
 pub mod load;
 pub mod nats_server;
 pub mod process;
+pub mod promtool;
 pub mod proxy;
 pub mod python;
 mod readme;

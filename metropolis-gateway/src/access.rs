@@ -57,12 +57,12 @@ impl<'s> Passage<'s> {
     }
 
     /// The route is that of a task.
-    pub(crate) fn to_task(&mut self, task: &'s str) {
+    pub(crate) fn reaches(&mut self, task: &'s str) {
         self.task = Some(task);
     }
 
     /// The path is one of the gateway's own.
-    pub(crate) fn to_own(&mut self) {
+    pub(crate) fn stays_here(&mut self) {
         self.is_own = true;
     }
 

@@ -202,11 +202,11 @@ impl Site {
         }
         let answer = match target {
             Some(Target::Task(task)) => {
-                passage.to_task(task.name());
+                passage.reaches(task.name());
                 forward(&self.forwarding, task, &found.values, head, body, passage).await
             }
             Some(Target::BuiltIn(path, _)) => {
-                passage.to_own();
+                passage.stays_here();
                 self.say(*path, routes).await
             }
             None if head.method == Method::OPTIONS => Ok(options(allow)),

@@ -167,7 +167,9 @@ async fn ten_thousand_random_paths_add_no_series() {
             known @ 0..5 => methods[usize::try_from(known).unwrap()].to_owned(),
             _ => format!("M{}", uuid::Uuid::new_v4().simple()),
         };
-        let request = hyper::Request::builder().method(&*method).uri(paths(at % 4));
+        let request = hyper::Request::builder()
+            .method(&*method)
+            .uri(paths(at % 4));
         app.request(request.body(String::new()).unwrap()).await;
     };
     for at in 0..28 {

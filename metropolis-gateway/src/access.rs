@@ -5,13 +5,19 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
 use http::{Method, StatusCode};
 use metropolis::log::ACCESS;
+use metropolis::telemetry::Trace;
 
 use crate::metrics::{Meter, Metrics};
+use crate::traced;
 
 /// What counts as the status of a request whose client has gone before it was answered.
 const CLIENT_GONE: u16 = 499;
+
+/// The longest id of a worker; ours are shorter.
+const INSTANCE_MAX: usize = 64;
 
 /// A request that is being answered. What it came to is counted and logged when this is dropped, so that a client that
 /// goes away is too.
@@ -29,11 +35,18 @@ pub(crate) struct Passage<'s> {
     instance: Option<String>,
     code: Option<Cow<'static, str>>,
     status: u16,
+    trace: Trace,
 }
 
 impl<'s> Passage<'s> {
     /// A request that has come and is on no route yet.
-    pub(crate) fn begin(metrics: &'s Metrics, is_counted: bool, method: &Method) -> Self {
+    pub(crate) fn begin(
+        metrics: &'s Metrics,
+        is_counted: bool,
+        head: &Parts,
+        trusts_traces: bool,
+    ) -> Self {
+        let method = label(&head.method);
         let is_watched = is_counted || tracing::enabled!(target: ACCESS, tracing::Level::INFO);
         if is_counted {
             metrics.begin();
@@ -42,7 +55,8 @@ impl<'s> Passage<'s> {
             metrics: is_counted.then_some(metrics),
             meter: metrics.unrouted(),
             begun: is_watched.then(Instant::now),
-            method: label(method),
+            method,
+            trace: traced::begin(head, trusts_traces, method),
             task: None,
             is_own: false,
             instance: None,
@@ -54,6 +68,7 @@ impl<'s> Passage<'s> {
     /// The path is one of the routes'.
     pub(crate) fn on_route(&mut self, meter: &'s Meter) {
         self.meter = meter;
+        traced::on_route(&self.trace, self.method, meter.route().unwrap_or_default());
     }
 
     /// The route is that of a task.
@@ -66,9 +81,14 @@ impl<'s> Passage<'s> {
         self.is_own = true;
     }
 
-    /// The worker that has answered is known.
+    /// The request's trace.
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The worker that has answered is known, if it is one of ours: others may say anything.
     pub(crate) fn by(&mut self, instance: Option<String>) {
-        self.instance = instance;
+        self.instance = instance.filter(|instance| instance.len() <= INSTANCE_MAX);
     }
 
     /// There is no value; the code says why.
@@ -86,16 +106,18 @@ impl<'s> Passage<'s> {
         let (method, status) = (self.method, self.status);
         let (route, task, code) = (self.meter.route(), self.task, self.code.as_deref());
         let instance = self.instance.as_deref();
+        let trace_id = self.trace.trace_id().map(tracing::field::display);
         if self.is_own {
-            tracing::debug!(target: ACCESS, method, route, status, duration_ms, code, "request");
+            tracing::debug!(target: ACCESS, method, route, status, duration_ms, code, trace_id, "request");
         } else {
-            tracing::info!(target: ACCESS, method, route, status, duration_ms, task, instance, code, "request");
+            tracing::info!(target: ACCESS, method, route, status, duration_ms, task, instance, code, trace_id, "request");
         }
     }
 }
 
 impl Drop for Passage<'_> {
     fn drop(&mut self) {
+        traced::end(&self.trace, self.status, self.code.as_deref());
         let Some(begun) = self.begun else { return };
         let took = begun.elapsed();
         if let Some(metrics) = self.metrics {

@@ -52,6 +52,7 @@ const SETTINGS: &[&str] = &[
     "log",
     "log-format",
     "metrics",
+    "trust-trace",
     "nats-ca",
     "nats-cert",
     "nats-key",

@@ -21,6 +21,7 @@ use crate::access::Passage;
 use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
 use crate::status::Refusal;
+use crate::traced;
 
 mod answer;
 mod body;
@@ -29,7 +30,7 @@ mod legacy;
 mod message;
 mod query;
 
-pub(crate) use headers::{check_forwarded, forwarded_by_default};
+pub(crate) use headers::{VALUE_MAX, check_forwarded, forwarded_by_default};
 
 /// A task with its route, prepared once.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct Forwarding {
     pub(crate) body_max: usize,
     /// The request headers that tasks see.
     pub(crate) headers: Vec<HeaderName>,
+    /// Whether clients are listened to in what they say of traces.
+    pub(crate) trusts_traces: bool,
 }
 
 impl TaskRoute {
@@ -113,6 +116,13 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
 ) -> Result<Response<Bytes>, Refusal> {
     let kind = checked(task, head, body)?;
     let mut headers = headers::for_task(&head.headers, &forwarding.headers)?;
+    let trace = passage.trace().clone();
+    traced::pass_on(
+        &trace,
+        forwarding.trusts_traces,
+        &head.headers,
+        &mut headers,
+    );
     if let Kind::Raw(media_type) = &kind {
         headers::set_media_type(&mut headers, media_type)?;
     }
@@ -132,7 +142,11 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         payload,
     };
     let timeout = task.operation.timeout;
-    let answered = forwarding.client.exchange(outgoing, timeout).await;
+    let template = task.operation.pattern.as_str();
+    let exchange = forwarding
+        .client
+        .exchange(outgoing, template, timeout, &trace);
+    let answered = exchange.await;
     passage.by(answered.instance);
     let success = answered.outcome?;
     match task.operation.format {

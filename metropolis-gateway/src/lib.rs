@@ -54,6 +54,7 @@ mod start;
 mod status;
 mod table;
 mod testing;
+mod traced;
 mod workers;
 
 pub use fixed::StaticRoute;
@@ -89,6 +90,7 @@ pub struct Gateway {
     is_discovering: bool,
     discovery_interval: Duration,
     metrics: bool,
+    trusts_traces: Option<bool>,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -131,6 +133,7 @@ impl Gateway {
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
             metrics: true,
+            trusts_traces: None,
         }
     }
 
@@ -143,6 +146,7 @@ impl Gateway {
             stop_timeout: settings.stop_timeout,
             discovery_interval: settings.discovery_interval,
             metrics: settings.metrics,
+            trusts_traces: settings.trust_trace,
             ..Self::new(bus)
         }
     }
@@ -233,6 +237,22 @@ impl Gateway {
         self
     }
 
+    /// Listens to what clients say of traces: `traceparent`, `tracestate` and `baggage` go along, and a trace that a client
+    /// records is recorded here. Otherwise only while the public address is one of the loopback. `METROPOLIS_TRUST_TRACE`.
+    #[must_use]
+    pub fn with_trusted_traces(mut self) -> Self {
+        self.trusts_traces = Some(true);
+        self
+    }
+
+    /// Listens to no client's word on traces, on the loopback neither: each request begins a trace of its own.
+    /// `METROPOLIS_TRUST_TRACE`.
+    #[must_use]
+    pub fn without_trusted_traces(mut self) -> Self {
+        self.trusts_traces = Some(false);
+        self
+    }
+
     /// A route to a responder that announces nothing, beside those there are.
     #[must_use]
     pub fn with_route(mut self, route: StaticRoute) -> Self {
@@ -287,7 +307,7 @@ impl Gateway {
             .inspect_err(|_| metropolis::log::flush())?;
         stop.await;
         running.stop().await;
-        metropolis::log::flush();
+        metropolis::telemetry::flush().await;
         Ok(())
     }
 

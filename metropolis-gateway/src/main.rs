@@ -51,6 +51,10 @@ struct Flags {
     /// Whether requests are counted and /metrics is answered; 1 otherwise [env: METROPOLIS_METRICS]
     #[arg(long, value_name = "0|1")]
     metrics: Option<String>,
+    /// Whether clients are listened to in what they say of traces; while listening on a loopback address alone otherwise
+    /// [env: METROPOLIS_TRUST_TRACE]
+    #[arg(long, value_name = "0|1")]
+    trust_trace: Option<String>,
     /// A file of settings and routes, in TOML
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -189,6 +193,7 @@ impl Flags {
             ("METROPOLIS_LOG", self.log.clone()),
             ("METROPOLIS_LOG_FORMAT", self.log_format.clone()),
             ("METROPOLIS_METRICS", self.metrics.clone()),
+            ("METROPOLIS_TRUST_TRACE", self.trust_trace.clone()),
         ];
         named
             .into_iter()

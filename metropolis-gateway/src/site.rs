@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) discovery: Option<Duration>,
     /// Whether requests are counted and `/metrics` is answered.
     pub(crate) metrics: bool,
+    /// Whether clients are listened to in what they say of traces.
+    pub(crate) trusts_traces: bool,
 }
 
 impl Site {
@@ -123,6 +125,7 @@ impl Site {
                 bus: plan.bus,
                 body_max: plan.body_max,
                 headers: plan.headers,
+                trusts_traces: plan.trusts_traces,
             },
             _watching: watching,
         })
@@ -171,7 +174,8 @@ impl Site {
     }
 
     fn begin(&self, head: &Parts) -> Passage<'_> {
-        Passage::begin(&self.metrics, self.exposition.is_some(), &head.method)
+        let (is_counted, trusts) = (self.exposition.is_some(), self.forwarding.trusts_traces);
+        Passage::begin(&self.metrics, is_counted, head, trusts)
     }
 
     /// The answer, or why there is none, with the methods of the path where it has any.
@@ -244,7 +248,7 @@ fn refused(
     passage: &mut Passage<'_>,
 ) -> Response<Bytes> {
     passage.fails(refusal.code());
-    refusal.into_response(allow)
+    refusal.into_response(allow, passage.trace().trace_id())
 }
 
 fn exposition(

@@ -157,6 +157,7 @@ fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
         fixed: gateway.fixed.clone(),
         discovery: gateway.is_discovering.then_some(gateway.discovery_interval),
         metrics: gateway.metrics,
+        trusts_traces: gateway.trusts_traces.unwrap_or(is_local),
     }
 }
 

@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
+use tracing::Span;
 
 use crate::bus::{Bus, Incoming, Outgoing, PublishError, RequestError};
 use crate::context::Context;
 use crate::fault::{Cause, Fault, TypedFault};
 use crate::subject::{Pattern, Subject};
 use crate::task::{CallInput, CallValue, Encoded, Task, ValueOf};
+use crate::telemetry::Trace;
+use crate::telemetry::spans;
 use crate::wire::{CONTENT_TYPE, Headers, INSTANCE, NotStarted, Reply, Success, TIMEOUT_MS};
 
 /// How much longer a caller waits than the worker works, so that the worker's own answer wins.
@@ -82,6 +85,21 @@ impl CallError {
                 | Self::BadInput(_)
                 | Self::Expired
         )
+    }
+
+    /// One word for what happened: a fault's code, or the variant's name as codes are written.
+    fn kind(&self) -> &str {
+        match self {
+            Self::NoWorker(_) => "no_worker",
+            Self::Busy { .. } => "busy",
+            Self::NotSent(_) => "not_sent",
+            Self::BadInput(_) => "bad_input",
+            Self::Expired => "expired",
+            Self::TimedOut(_) => "timed_out",
+            Self::ConnectionLost => "connection_lost",
+            Self::Fault(fault) => fault.code(),
+            Self::Undecodable(_) => "undecodable",
+        }
     }
 
     /// What a task answers when a call of its own failed and it passes the failure on by `?`.
@@ -151,7 +169,13 @@ impl Client {
         T::Input: CallInput,
         ValueOf<T>: CallValue,
     {
-        Call::new(self.bus.clone(), input, T::META.timeout)
+        let trace = Trace::default();
+        Call::new(
+            self.bus.clone(),
+            message::<T>(input),
+            T::META.timeout,
+            trace,
+        )
     }
 
     /// Sends a task its input and wants no reply: the task runs, its fault is logged and counted by the worker.
@@ -165,7 +189,7 @@ impl Client {
     where
         T::Input: CallInput,
     {
-        publish(self.bus.clone(), message::<T>(input))
+        publish::<T>(self.bus.clone(), message::<T>(input), Trace::default())
     }
 
     /// Sends an untyped request, as the gateway does, and waits `timeout` and a little more for the reply.
@@ -173,12 +197,25 @@ impl Client {
     /// # Errors
     /// As a typed call, decoding apart.
     pub async fn send(&self, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
-        self.exchange(outgoing, timeout).await.outcome
+        let template = outgoing.subject.to_string();
+        let none = Trace::default();
+        self.exchange(outgoing, &template, timeout, &none)
+            .await
+            .outcome
     }
 
     /// As [`send`](Self::send), and says which worker has answered, where the answer says so.
-    pub async fn exchange(&self, outgoing: Outgoing, timeout: Duration) -> Answered {
-        exchange(&self.bus, outgoing, timeout).await
+    ///
+    /// `template` is the subject as it was declared, and `trace` the trace of whoever sends it, for the span of this request
+    /// where it is recorded.
+    pub async fn exchange(
+        &self,
+        outgoing: Outgoing,
+        template: &str,
+        timeout: Duration,
+        trace: &Trace,
+    ) -> Answered {
+        exchange(&self.bus, outgoing, template, timeout, trace).await
     }
 }
 
@@ -190,11 +227,9 @@ impl Context {
         ValueOf<T>: CallValue,
     {
         self.counts().call(T::META.subject);
-        Call::new(
-            self.bus().clone(),
-            input,
-            T::META.timeout.min(self.remaining()),
-        )
+        let timeout = T::META.timeout.min(self.remaining());
+        let message = self.message::<T>(input);
+        Call::new(self.bus().clone(), message, timeout, self.trace().clone())
     }
 
     /// Sends another task its input and wants no reply.
@@ -209,7 +244,20 @@ impl Context {
         T::Input: CallInput,
     {
         self.counts().call(T::META.subject);
-        publish(self.bus().clone(), message::<T>(input))
+        let message = self.message::<T>(input);
+        publish::<T>(self.bus().clone(), message, self.trace().clone())
+    }
+}
+
+impl Context {
+    /// The message of a call made for this one: it belongs to the same trace.
+    fn message<T: Task>(&self, input: &T::Input) -> Result<Outgoing, CallError>
+    where
+        T::Input: CallInput,
+    {
+        let mut message = message::<T>(input)?;
+        self.pass_on(&mut message.headers);
+        Ok(message)
     }
 }
 
@@ -219,20 +267,21 @@ pub struct Call<T: Task> {
     bus: Bus,
     message: Result<Outgoing, CallError>,
     timeout: Duration,
+    trace: Trace,
     decode: fn(&Success) -> serde_json::Result<ValueOf<T>>,
     task: PhantomData<fn() -> T>,
 }
 
 impl<T: Task> Call<T> {
-    fn new(bus: Bus, input: &T::Input, timeout: Duration) -> Self
+    fn new(bus: Bus, message: Result<Outgoing, CallError>, timeout: Duration, trace: Trace) -> Self
     where
-        T::Input: CallInput,
         ValueOf<T>: CallValue,
     {
         Self {
             bus,
-            message: message::<T>(input),
+            message,
             timeout,
+            trace,
             decode: <ValueOf<T> as CallValue>::decode,
             task: PhantomData,
         }
@@ -267,7 +316,14 @@ where
             if self.timeout < T::META.timeout {
                 limit(&mut message.headers, self.timeout);
             }
-            let answered = exchange(&self.bus, message, self.timeout).await;
+            let answered = exchange(
+                &self.bus,
+                message,
+                T::META.subject,
+                self.timeout,
+                &self.trace,
+            )
+            .await;
             let success = answered.outcome?;
             (self.decode)(&success).map_err(CallError::Undecodable)
         })
@@ -282,22 +338,44 @@ pub fn limit(headers: &mut Headers, timeout: Duration) {
         .expect("a number is a good header value");
 }
 
-async fn exchange(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Answered {
-    let nobody = |error| Answered {
-        outcome: Err(error),
-        instance: None,
-    };
+async fn exchange(
+    bus: &Bus,
+    mut outgoing: Outgoing,
+    template: &str,
+    timeout: Duration,
+    trace: &Trace,
+) -> Answered {
     if timeout.is_zero() {
-        return nobody(CallError::Expired);
+        return Answered {
+            outcome: Err(CallError::Expired),
+            instance: None,
+        };
     }
+    let span = sending(trace, "request", template, &mut outgoing);
     let subject = outgoing.subject.clone();
-    let answer = bus
-        .request(outgoing, Instant::now() + timeout + GRACE)
-        .await;
-    match answer {
+    let deadline = Instant::now() + timeout + GRACE;
+    let answered = match bus.request(outgoing, deadline).await {
         Ok(incoming) => read(incoming),
-        Err(error) => nobody(CallError::of_request(error, &subject, timeout)),
+        Err(error) => Answered {
+            outcome: Err(CallError::of_request(error, &subject, timeout)),
+            instance: None,
+        },
+    };
+    if let (Some(span), Err(error)) = (span, &answered.outcome) {
+        spans::failed(&span, error.kind());
     }
+    answered
+}
+
+/// The span of a message that is sent, where it is recorded; the message says that it comes from there.
+fn sending(
+    trace: &Trace,
+    operation: &'static str,
+    template: &str,
+    outgoing: &mut Outgoing,
+) -> Option<Span> {
+    let subject = outgoing.subject.as_str();
+    spans::sending(trace, operation, template, subject, &mut outgoing.headers)
 }
 
 fn read(incoming: Incoming) -> Answered {
@@ -311,14 +389,23 @@ fn read(incoming: Incoming) -> Answered {
     Answered { outcome, instance }
 }
 
-async fn publish(bus: Bus, message: Result<Outgoing, CallError>) -> Result<(), CallError> {
+async fn publish<T: Task>(
+    bus: Bus,
+    message: Result<Outgoing, CallError>,
+    trace: Trace,
+) -> Result<(), CallError> {
+    let mut message = message?;
+    let span = sending(&trace, "publish", T::META.subject, &mut message);
     let deadline = Instant::now() + PUBLISH_TIMEOUT;
-    bus.publish(message?, deadline)
-        .await
-        .map_err(|error| match error {
-            PublishError::NotConnected => CallError::NotSent(RequestError::NotConnected),
-            error => CallError::BadInput(error.to_string()),
-        })
+    let published = bus.publish(message, deadline).await;
+    let published = published.map_err(|error| match error {
+        PublishError::NotConnected => CallError::NotSent(RequestError::NotConnected),
+        error => CallError::BadInput(error.to_string()),
+    });
+    if let (Some(span), Err(error)) = (span, &published) {
+        spans::failed(&span, error.kind());
+    }
+    published
 }
 
 /// The message of a call: properties that the subject's parameters name go into the subject, the rest into the payload.

@@ -42,6 +42,7 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_LOG",
     "METROPOLIS_LOG_FORMAT",
     "METROPOLIS_METRICS",
+    "METROPOLIS_TRUST_TRACE",
     "METROPOLIS_NATS_SERVER",
 ];
 
@@ -76,6 +77,9 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// `METROPOLIS_METRICS`: `0` answers no `/metrics` and measures no durations; on otherwise.
     pub metrics: bool,
+    /// `METROPOLIS_TRUST_TRACE`: whether a gateway listens to what clients say of traces, `1` or `0`; while it listens on
+    /// a loopback address alone when absent.
+    pub trust_trace: Option<bool>,
     /// Variables that look like settings and are none.
     pub warnings: Vec<String>,
 }
@@ -134,6 +138,7 @@ impl Default for Settings {
             log: "info,async_nats=warn".to_owned(),
             log_format: LogFormat::Auto,
             metrics: true,
+            trust_trace: None,
             warnings: Vec::new(),
         }
     }
@@ -224,6 +229,9 @@ impl Settings {
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
             "METROPOLIS_LOG_FORMAT" => self.log_format = log_format(value)?,
             "METROPOLIS_METRICS" => self.metrics = switch(value)?,
+            "METROPOLIS_TRUST_TRACE" => {
+                self.trust_trace = some(value).map(|text| switch(&text)).transpose()?
+            }
             _ if KNOWN.contains(&name) => {}
             _ => self.warnings.push(unknown(name)),
         }
@@ -334,6 +342,7 @@ mod tests {
             ("METROPOLIS_ALLOW_BREAKING", "1"),
             ("METROPOLIS_LOG_FORMAT", "json"),
             ("METROPOLIS_METRICS", "0"),
+            ("METROPOLIS_TRUST_TRACE", "0"),
         ])
         .expect("good values");
         let security = NatsSecurity {
@@ -358,6 +367,7 @@ mod tests {
         assert!(settings.allow_breaking);
         assert_eq!(settings.log_format, LogFormat::Json);
         assert!(!settings.metrics);
+        assert_eq!(settings.trust_trace, Some(false));
         assert!(settings.warnings.is_empty());
     }
 

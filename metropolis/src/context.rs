@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
-use crate::telemetry::Counts;
+use crate::telemetry::{Counts, Trace};
+use crate::trace;
 use crate::wire::{HeaderError, Headers};
 
 /// Reply headers a task may set; the gateway passes them on to the HTTP client.
@@ -41,6 +42,7 @@ pub struct Context {
     headers: Headers,
     deadline: Instant,
     reply_headers: Mutex<Headers>,
+    trace: Trace,
 }
 
 /// What all calls of one task share: what the worker provides, and where the task counts.
@@ -48,6 +50,8 @@ pub struct Context {
 pub(crate) struct Scope {
     pub(crate) worker: Arc<Provisions>,
     pub(crate) counts: Arc<Counts>,
+    /// The worker's id.
+    pub(crate) instance: Arc<str>,
 }
 
 /// What all calls of one worker share: the bus its calls go out through, and one value per provided type.
@@ -94,12 +98,18 @@ impl Provisions {
 }
 
 impl Context {
-    pub(crate) fn new(scope: Arc<Scope>, headers: Headers, deadline: Instant) -> Self {
+    pub(crate) fn new(
+        scope: Arc<Scope>,
+        headers: Headers,
+        deadline: Instant,
+        trace: Trace,
+    ) -> Self {
         Self {
             scope,
             headers,
             deadline,
             reply_headers: Mutex::new(Headers::new()),
+            trace,
         }
     }
 
@@ -125,8 +135,10 @@ impl Context {
         let scope = Scope {
             worker: Arc::new(Provisions::new(bus)),
             counts: Arc::new(Counts::new("test", 1, TEST_TIMEOUT, false)),
+            instance: Arc::from("test"),
         };
-        Self::new(Arc::new(scope), Headers::new(), deadline)
+        let trace = Trace::default();
+        Self::new(Arc::new(scope), Headers::new(), deadline, trace)
     }
 
     /// Provides a value to a context made for a test. A worker's values are given to the worker.
@@ -208,6 +220,21 @@ impl Context {
 
     pub(crate) fn bus(&self) -> &Bus {
         &self.scope.worker.bus
+    }
+
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The headers of the request that go along with every call made for it.
+    pub(crate) fn pass_on(&self, headers: &mut Headers) {
+        for name in trace::HEADERS {
+            for value in self.headers.values(name) {
+                // It came as a header, so it can go as one.
+                let _ = headers.append(name, value);
+            }
+        }
+        self.trace.pass_on(headers);
     }
 
     pub(crate) fn counts(&self) -> &Counts {

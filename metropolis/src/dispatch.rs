@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tracing::Span;
 
 use crate::bus::{Bus, Incoming};
 use crate::catalog::{Catalog, Entry};
@@ -16,7 +17,9 @@ use crate::context::{Context, Provisions, Scope};
 use crate::fault::{BAD_INPUT, Fault};
 use crate::spec::{Answer, TaskSpec};
 use crate::task::Served;
-use crate::telemetry::Counts;
+use crate::telemetry::spans::{self, Processed};
+use crate::telemetry::{Counts, Trace};
+use crate::trace::TraceId;
 use crate::wire::{Envelope, Headers, NotStarted, Reply};
 
 /// The longest timeout a caller can ask for; a larger number counts as silence would.
@@ -37,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) future: BoxFuture<'static, Reply>,
     pub(crate) deadline: Instant,
     pub(crate) started: Instant,
+    /// The trace it belongs to, for faults that are not its own.
+    pub(crate) trace_id: Option<TraceId>,
 }
 
 impl Dispatch {
@@ -61,7 +66,11 @@ impl Dispatch {
     /// # Errors
     /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
     pub(crate) fn open(&self, incoming: Incoming, now: Instant) -> Result<Call, Reply> {
-        let parameters = self.parameters(&incoming)?;
+        let trace = Trace::of_message(&incoming.headers, || self.span(&incoming));
+        let trace_id = trace.trace_id();
+        let parameters = self
+            .parameters(&incoming)
+            .map_err(|reply| reply.in_trace(trace_id))?;
         let envelope = Envelope {
             parameters,
             headers: incoming.headers,
@@ -72,12 +81,29 @@ impl Dispatch {
         if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
-        let ctx = Context::new(Arc::clone(&self.scope), envelope.headers.clone(), deadline);
+        let (scope, headers) = (Arc::clone(&self.scope), envelope.headers.clone());
+        let ctx = Context::new(scope, headers, deadline, trace.clone());
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
+        let future = match trace.into_span() {
+            Some(span) => spans::recorded(future, span, &self.scope.instance),
+            None => future,
+        };
         Ok(Call {
+            trace_id,
             future,
             deadline,
             started: now,
+        })
+    }
+
+    fn span(&self, incoming: &Incoming) -> Span {
+        let meta = self.entry.meta();
+        spans::processing(&Processed {
+            task: meta.name,
+            template: meta.subject,
+            subject: incoming.subject.as_str(),
+            queue: self.entry.queue.as_str(),
+            instance: &self.scope.instance,
         })
     }
 
@@ -123,6 +149,7 @@ impl Alone {
         let scope = Scope {
             worker: Arc::new(Provisions::new(Bus::embedded())),
             counts: Arc::new(counts),
+            instance: Arc::from(""),
         };
         Self(Dispatch::new(entry.clone(), scope).expect("a task with a body is answered"))
     }

@@ -5,6 +5,7 @@
 
 use std::io::{IsTerminal, stderr};
 
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, registry};
@@ -22,17 +23,33 @@ pub use sink::{dropped_lines, flush};
 /// The target of the gateway's access lines, by which a filter can switch them: `metropolis::access=off`.
 pub const ACCESS: &str = "metropolis::access";
 
-/// Installs a subscriber, unless the application has one already.
-pub(crate) fn init(settings: &Settings) {
+/// The target of the spans of requests.
+pub(crate) const SPANS: &str = "metropolis::trace";
+
+/// A part of a subscriber.
+type Part = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Installs a subscriber, unless the application has one already. `spans` has a filter of its own.
+pub(crate) fn init(settings: &Settings, spans: Option<Part>) {
     let filter = EnvFilter::builder().parse_lossy(&settings.log);
-    let subscriber = registry().with(lines(settings.log_format)).with(filter);
-    if subscriber.try_init().is_ok() {
+    let lines = lines(settings.log_format);
+    let installed = match spans {
+        // One filter for all costs less than one for each.
+        None => registry().with(lines).with(filter).try_init(),
+        Some(spans) => {
+            // What is recorded of a request says nothing in a line that the line does not say better.
+            let filter = filter.and(filter_fn(|meta| meta.target() != SPANS));
+            let parts = vec![spans, lines.with_filter(filter).boxed()];
+            registry().with(parts).try_init()
+        }
+    };
+    if installed.is_ok() {
         panics::log();
     }
 }
 
 /// Lines in the form that is wanted. Colours are for people, not for files.
-fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn lines(format: LogFormat) -> Part {
     let is_terminal = stderr().is_terminal();
     let lines = fmt::layer().with_writer(sink::writer);
     match format {

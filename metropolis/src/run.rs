@@ -55,9 +55,9 @@ impl fmt::Debug for RunError {
 /// When a setting is malformed, the bus is not reached, or the worker cannot start.
 pub async fn run() -> Result<(), RunError> {
     let settings = Settings::from_env()?;
-    crate::log::init(&settings);
+    crate::telemetry::start(&settings);
     let served = serve(&settings).await;
-    crate::log::flush();
+    crate::telemetry::flush().await;
     served
 }
 
@@ -90,7 +90,7 @@ async fn listen(address: SocketAddr) -> Result<Health, RunError> {
 /// # Errors
 /// When the URL is malformed, the server refuses, or none is there in time. Never falls back to the embedded bus.
 pub async fn connect(settings: &Settings, role: &str) -> Result<Bus, ConnectError> {
-    crate::log::init(settings);
+    crate::telemetry::start(settings);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }

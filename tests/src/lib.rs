@@ -5,6 +5,7 @@
 //!
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
+//! - [`collector`] takes the spans that processes send
 //! - [`process`] runs the example binaries as child processes
 //! - [`promtool`] checks what Prometheus would read
 //! - [`python`] keeps one virtual environment with the foreign test tools
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod collector;
 pub mod http;
 mod install;
 pub mod load;

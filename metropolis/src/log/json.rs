@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::trace;
+
 /// Members that are ours; a field of the same name gets an underscore.
 const OURS: [&str; 4] = ["time", "level", "target", "spans"];
 
@@ -45,6 +47,9 @@ where
         };
         event.record(&mut fields);
         fields.result?;
+        if let Some(place) = trace::current() {
+            write!(writer, r#","trace_id":"{}""#, place.trace_id())?;
+        }
         spans(ctx, &mut writer)?;
         writer.write_str("}\n")
     }

@@ -234,9 +234,12 @@ impl Lane {
         let took = call.started.elapsed();
         self.pace.note(took);
         match polled {
-            Ok(Poll::Ready(reply)) => Start::Ended(reply, took),
+            Ok(Poll::Ready(reply)) => Start::Ended(reply.in_trace(call.trace_id), took),
             Ok(Poll::Pending) => Start::Waits(call),
-            Err(panic) => Start::Ended(self.panicked(&*panic), took),
+            Err(panic) => {
+                let reply = self.panicked(&*panic).in_trace(call.trace_id);
+                Start::Ended(reply, took)
+            }
         }
     }
 
@@ -255,9 +258,12 @@ impl Lane {
             if self.entry().meta().blocking {
                 self.run_blocking(to, call).await;
             } else {
-                let started = call.started;
+                let (started, trace_id) = (call.started, call.trace_id);
                 match self.run(call).await {
-                    Left::Ended(reply) => self.reply(to, reply, started.elapsed()).await,
+                    Left::Ended(reply) => {
+                        let reply = reply.in_trace(trace_id);
+                        self.reply(to, reply, started.elapsed()).await;
+                    }
                     Left::Moves(call) => return self.spawn(to, call),
                 }
             }
@@ -312,15 +318,17 @@ impl Lane {
 
     /// A blocking call cannot be dropped. It is answered when its time is up, but keeps its place as long as its thread.
     async fn run_blocking(&self, to: Option<Subject>, call: Call) {
-        let (deadline, started) = (call.deadline, call.started);
+        let (deadline, started, trace_id) = (call.deadline, call.started, call.trace_id);
         let mut thread = tokio::task::spawn_blocking(|| call.future.now_or_never());
         let reply = tokio::select! {
             joined = &mut thread => {
-                return self.reply(to, self.joined(joined), started.elapsed()).await;
+                let reply = self.joined(joined).in_trace(trace_id);
+                return self.reply(to, reply, started.elapsed()).await;
             }
             () = sleep_until(deadline.into()) => timed_out(),
             () = self.aborted() => stopped(),
         };
+        let reply = reply.in_trace(trace_id);
         self.reply(to, reply, started.elapsed()).await;
         let _ = thread.await;
     }
@@ -400,13 +408,20 @@ impl Lane {
     fn log(&self, reply: &Reply, is_awaited: bool) {
         let Reply::Fault(fault) = reply else { return };
         let (task, code) = (self.entry().meta().name, fault.code());
+        let trace_id = fault.trace_id().map(tracing::field::display);
         if let Some(cause) = fault.cause().filter(|_| fault.status() >= 500) {
             if self.may_log(code) {
-                tracing::error!(task, code, cause = %Chain(cause), "a call failed");
+                tracing::error!(task, code, trace_id, cause = %Chain(cause), "a call failed");
             }
         } else if !is_awaited && self.may_log(code) {
             let text = fault.message();
-            tracing::warn!(task, code, text, "a call that nobody waits for failed");
+            tracing::warn!(
+                task,
+                code,
+                trace_id,
+                text,
+                "a call that nobody waits for failed"
+            );
         }
     }
 

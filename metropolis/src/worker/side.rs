@@ -86,6 +86,7 @@ impl Side {
             let scope = Scope {
                 worker,
                 counts: Arc::clone(&counts),
+                instance: Arc::clone(&self.shared.instance),
             };
             if let Some(dispatch) = Dispatch::new(entry, scope) {
                 self.add(dispatch, counts).await?;

@@ -5,6 +5,7 @@ mod dashboard;
 mod logs;
 mod metrics;
 mod stats;
+mod traces;
 
 use std::net::SocketAddr;
 use std::time::Duration;

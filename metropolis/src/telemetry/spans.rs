@@ -1,0 +1,271 @@
+//! Spans of requests: whether there are any is decided first, so that a request which is not recorded builds none.
+//!
+//! Spans are `tracing` spans, so what a task's own code opens inside lies below them. Names and attributes follow
+//! OpenTelemetry's conventions for messaging; those for HTTP are the gateway's to follow.
+
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use futures_util::future::BoxFuture;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
+
+use super::sampler::Sampler;
+use crate::trace::{self, TraceContext, TraceId};
+use crate::wire::{Headers, INSTANCE, Reply};
+
+/// The target of all spans of requests.
+pub const TARGET: &str = crate::log::SPANS;
+
+/// How this process records spans.
+pub(crate) struct Recorder {
+    pub(super) sampler: Sampler,
+    /// Starts a span, below one of another process where there is one, and says where it is. The text is that process's
+    /// `tracestate`.
+    pub(super) begin:
+        fn(&Span, TraceId, Option<(&TraceContext, Option<&str>)>) -> Option<TraceContext>,
+    /// Gives a span that was started another name.
+    pub(super) rename: fn(&Span, String),
+    /// Where the span is that is entered on this thread.
+    pub(super) current: fn() -> Option<TraceContext>,
+}
+
+static RECORDER: OnceLock<Recorder> = OnceLock::new();
+
+/// From now on spans are recorded so. Later calls change nothing.
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(dead_code, reason = "nothing else records")
+)]
+pub(super) fn record(recorder: Recorder) {
+    trace::set_current(recorder.current);
+    let _ = RECORDER.set(recorder);
+}
+
+/// Whether this process records any spans.
+#[must_use]
+pub fn is_recording() -> bool {
+    RECORDER.get().is_some()
+}
+
+/// A request's place in its trace, as one process sees it.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    /// Where this process is in the trace: its own span, or where the caller was if nothing is recorded here.
+    place: Option<TraceContext>,
+    span: Option<Span>,
+}
+
+impl Trace {
+    /// Decides whether a request is recorded; `span` is called if it is, and makes a span without a parent.
+    ///
+    /// Without a parent the request is the first of a trace. In a process that records nothing it stays where it was.
+    pub fn begin(
+        parent: Option<TraceContext>,
+        state: Option<&str>,
+        span: impl FnOnce() -> Span,
+    ) -> Self {
+        let Some(recorder) = RECORDER.get() else {
+            return Self {
+                place: parent,
+                span: None,
+            };
+        };
+        let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id());
+        if recorder.sampler.records(trace_id, parent.as_ref()) {
+            let span = span();
+            let parent = parent.as_ref().map(|parent| (parent, state));
+            if let Some(place) = (recorder.begin)(&span, trace_id, parent) {
+                return Self {
+                    place: Some(place),
+                    span: Some(span),
+                };
+            }
+        }
+        Self::unrecorded(trace_id, parent)
+    }
+
+    /// Who is called has to hear that the decision was made: it would make one of its own otherwise.
+    fn unrecorded(trace_id: TraceId, parent: Option<TraceContext>) -> Self {
+        let place = match parent {
+            Some(parent) if !parent.is_sampled() => parent,
+            _ => TraceContext::unrecorded(trace_id),
+        };
+        Self {
+            place: Some(place),
+            span: None,
+        }
+    }
+
+    /// Of a message, by its headers.
+    pub(crate) fn of_message(headers: &Headers, span: impl FnOnce() -> Span) -> Self {
+        if headers.is_empty() && !is_recording() {
+            return Self::default();
+        }
+        let parent = headers.get(trace::TRACEPARENT);
+        let parent = parent.and_then(TraceContext::parse);
+        Self::begin(parent, headers.get(trace::TRACESTATE), span)
+    }
+
+    /// The trace, in a process that records nothing as well.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.place.map(|place| place.trace_id())
+    }
+
+    /// The request's span, where it is recorded, for whoever ends it.
+    #[must_use]
+    pub fn into_span(self) -> Option<Span> {
+        self.span
+    }
+
+    /// The request's span, where it is recorded.
+    #[must_use]
+    pub fn span(&self) -> Option<&Span> {
+        self.span.as_ref()
+    }
+
+    /// Tells a message which trace it belongs to.
+    pub fn pass_on(&self, headers: &mut Headers) {
+        if let Some(place) = self.place {
+            place_in(headers, place);
+        }
+    }
+}
+
+fn place_in(headers: &mut Headers, place: TraceContext) {
+    headers.remove(trace::TRACEPARENT);
+    headers
+        .append(trace::TRACEPARENT, place.to_string())
+        .expect("digits and dashes are a good header value");
+}
+
+/// A span for a message that is sent: below what is entered on this thread, or else below the span of the call that sends
+/// it. The message is told.
+pub(crate) fn sending(
+    parent: &Trace,
+    operation: &'static str,
+    template: &str,
+    subject: &str,
+    headers: &mut Headers,
+) -> Option<Span> {
+    let recorder = RECORDER.get()?;
+    let is_inside = (recorder.current)().is_some_and(|place| place.is_sampled());
+    let current = is_inside.then(Span::current);
+    let parent = current.or_else(|| parent.span.clone())?;
+    let span = info_span!(
+        target: TARGET,
+        parent: &parent,
+        "send",
+        otel.name = format!("{operation} {template}"),
+        otel.kind = "producer",
+        otel.status_code = Empty,
+        messaging.system = "nats",
+        messaging.operation.name = operation,
+        messaging.operation.type = "send",
+        messaging.destination.name = subject,
+        messaging.destination.template = (template != subject).then_some(template),
+        error.type = Empty,
+    );
+    place_in(headers, place_of(recorder, &span)?);
+    Some(span)
+}
+
+/// Entering starts a span, and only then is it known where it is.
+fn place_of(recorder: &Recorder, span: &Span) -> Option<TraceContext> {
+    span.in_scope(recorder.current)
+}
+
+/// What a task's span is made of.
+#[derive(Debug)]
+pub(crate) struct Processed<'p> {
+    pub(crate) task: &'p str,
+    pub(crate) template: &'p str,
+    pub(crate) subject: &'p str,
+    pub(crate) queue: &'p str,
+    pub(crate) instance: &'p str,
+}
+
+/// The span of a call.
+pub(crate) fn processing(of: &Processed<'_>) -> Span {
+    info_span!(
+        target: TARGET,
+        parent: None,
+        "process",
+        otel.name = format!("process {}", of.template),
+        otel.kind = "consumer",
+        otel.status_code = Empty,
+        messaging.system = "nats",
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        messaging.destination.name = of.subject,
+        messaging.destination.template = (of.template != of.subject).then_some(of.template),
+        messaging.consumer.group.name = of.queue,
+        messaging.client.id = of.instance,
+        metropolis.task = of.task,
+        metropolis.fault.code = Empty,
+        error.type = Empty,
+    )
+}
+
+/// Runs a call inside of its span, which ends with it and says how it went. A value says who wrote it.
+pub(crate) fn recorded(
+    future: BoxFuture<'static, Reply>,
+    span: Span,
+    instance: &Arc<str>,
+) -> BoxFuture<'static, Reply> {
+    let instance = Arc::clone(instance);
+    Box::pin(async move {
+        let mut outcome = Outcome(Some(span.clone()));
+        let mut reply = future.instrument(span).await;
+        outcome.is(&reply);
+        if let Reply::Success(success) = &mut reply {
+            // Ours, and printable.
+            let _ = success.headers.append(INSTANCE, &*instance);
+        }
+        reply
+    })
+}
+
+/// What a span says in its end; that its call was dropped, unless it is told better.
+struct Outcome(Option<Span>);
+
+impl Outcome {
+    fn is(&mut self, reply: &Reply) {
+        let span = self.0.take();
+        if let (Some(span), Reply::Fault(fault)) = (span, reply) {
+            span.record("metropolis.fault.code", fault.code());
+            if fault.status() >= 500 {
+                failed(&span, fault.code());
+            }
+        }
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        if let Some(span) = self.0.take() {
+            failed(
+                &span,
+                if thread::panicking() {
+                    "panic"
+                } else {
+                    "dropped"
+                },
+            );
+        }
+    }
+}
+
+/// Gives a span another name, as soon as a better one is known.
+pub fn rename(span: &Span, name: String) {
+    if let Some(recorder) = RECORDER.get() {
+        (recorder.rename)(span, name);
+    }
+}
+
+/// Marks a span as one of something that went wrong.
+pub fn failed(span: &Span, why: &str) {
+    span.record("otel.status_code", "ERROR");
+    span.record("error.type", why);
+}

@@ -6,6 +6,7 @@
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
 //! - [`process`] runs the example binaries as child processes
+//! - [`kubernetes`] finds or fetches `helm` and `kubectl`, for rendering alone, and the schemas of Kubernetes
 //! - [`python`] keeps one virtual environment with the foreign test tools
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
 //! - [`http`] sends requests exactly as the test wrote them
@@ -17,6 +18,7 @@
 pub mod cluster;
 pub mod http;
 mod install;
+pub mod kubernetes;
 pub mod load;
 pub mod nats_server;
 pub mod process;
@@ -24,6 +26,7 @@ pub mod proxy;
 pub mod python;
 mod readme;
 pub mod wait;
+mod wheel;
 
 pub use http::HttpClient;
 pub use nats_server::NatsServer;

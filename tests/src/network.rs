@@ -38,10 +38,22 @@ impl Network {
     ///
     /// When there is no server, or it does not accept a block.
     pub async fn start<N: Display, P: Display>(users: impl IntoIterator<Item = (N, P)>) -> Self {
+        Self::start_with("", users).await
+    }
+
+    /// The same, with more of a configuration.
+    ///
+    /// # Panics
+    ///
+    /// As [`Network::start`].
+    pub async fn start_with<N: Display, P: Display>(
+        config_text: &str,
+        users: impl IntoIterator<Item = (N, P)>,
+    ) -> Self {
         let users = users.into_iter();
         let users: String = users.map(|(name, block)| user(name, block)).collect();
         let config = format!(
-            "authorization {{ users: [\n{}{users}] }}",
+            "{config_text}\nauthorization {{ users: [\n{}{users}] }}",
             user(WITNESS, "")
         );
         Self {

@@ -6,11 +6,20 @@ use super::*;
 #[metropolis::task(subject = "linked.task")]
 async fn linked_task(input: Value) -> Value;
 
+/// All that is linked in here is declared, so whoever prints their own permissions is a caller.
+#[test]
+fn a_process_that_serves_nothing_prints_what_a_caller_needs() {
+    let permissions = metropolis::permissions().unwrap();
+    assert_eq!(permissions.subscribe, ["_INBOX_client.>"]);
+    assert_eq!(permissions.publish, ["_INBOX_client.>", "linked.task"]);
+    assert_eq!(permissions.responses, None);
+}
+
 #[tokio::test]
 async fn every_mistake_has_its_reason_and_takes_nothing_from_others() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["first.{id}"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     let first = Endpoint::new("first", "first.{id}").with("metropolis.http", "GET /first/{id}");
     let mut first = first.with("metropolis.subject", "first.{id}");
@@ -98,9 +107,9 @@ async fn every_mistake_has_its_reason_and_takes_nothing_from_others() {
 
 #[tokio::test]
 async fn another_queue_would_run_a_request_twice() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["twice.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let _one = Responder::start(&bus, "one", [Endpoint::new("e", "twice.e")]).await;
     answers(gateway.address(), "POST", "/twice/e", 200).await;
     let mut endpoint = Endpoint::new("e", "twice.e");
@@ -114,9 +123,9 @@ async fn another_queue_would_run_a_request_twice() {
 
 #[tokio::test]
 async fn a_service_that_is_set_right_is_served() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["mended.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let wrong = Responder::start(&bus, "mended", [Endpoint::new("e", "mended.>")]).await;
     reason(gateway.address(), "mended").await;
     let _right = Responder::start(&bus, "mended", [echo("mended")]).await;
@@ -130,9 +139,9 @@ async fn a_service_that_is_set_right_is_served() {
 
 #[tokio::test]
 async fn a_contract_that_is_not_what_its_hash_says_is_not_served_by() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&[]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let hash = "1".repeat(64);
     let asked = format!("{}.{hash}", metropolis::service::CONTRACT);
     let mut requests = bus.subscribe(&asked, None, 16).await.unwrap();

@@ -5,6 +5,7 @@
 //!
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
+//! - [`credentials`] makes keys, tokens and certificates
 //! - [`network`] is a server where each part of a test may do what its printed permissions say
 //! - [`process`] runs the example binaries as child processes
 //! - [`python`] keeps one virtual environment with the foreign test tools
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod credentials;
 pub mod http;
 mod install;
 pub mod load;

@@ -6,6 +6,8 @@ use metropolis_tests::{Network, Process};
 
 use super::*;
 
+mod security;
+
 /// A server where the program may do what it prints with these arguments, and no more, and the examples likewise.
 pub(crate) async fn network(arguments: &[&str]) -> Network {
     let users = [

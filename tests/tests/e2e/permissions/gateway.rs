@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use metropolis_tests::process::address_in;
+use metropolis_tests::process::{Launch, address_in};
 use metropolis_tests::wait::holds_within;
 use metropolis_tests::{HttpClient, NatsServer, Process, network};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ const MUTE: &str = "mute";
 const ROUNDS: usize = 6;
 
 /// Method, path and body.
-type Request = (&'static str, &'static str, &'static str);
+pub(super) type Request = (&'static str, &'static str, &'static str);
 
 const RELAY: Request = ("POST", "/permissions/relay", "1");
 const FIXED: Request = ("GET", "/permissions/fixed/5", "");
@@ -128,6 +128,11 @@ async fn start(server: &NatsServer, folder: &Path) -> Result<(Process, SocketAdd
         .arg(folder.join("password"))
         .arg("--config")
         .arg(folder.join("gateway.toml"));
+    listening(launch).await
+}
+
+/// Starts a program, which listens or says why not.
+pub(super) async fn listening(launch: Launch) -> Result<(Process, SocketAddr), String> {
     let process = launch.start().await;
     let is_up = |line: &str| line.contains("listening on");
     let line = process
@@ -139,7 +144,11 @@ async fn start(server: &NatsServer, folder: &Path) -> Result<(Process, SocketAdd
     }
 }
 
-async fn comes(address: SocketAddr, request: Request, wanted: u16) -> Result<(), String> {
+pub(super) async fn comes(
+    address: SocketAddr,
+    request: Request,
+    wanted: u16,
+) -> Result<(), String> {
     let mut last = 0;
     let has_come = holds_within(SOON, async || {
         last = status(address, request).await;

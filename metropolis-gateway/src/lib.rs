@@ -235,7 +235,8 @@ impl Gateway {
         self
     }
 
-    /// What this gateway must be allowed on its NATS server, workers of the same process apart. Uses no bus.
+    /// What this gateway must be allowed on its NATS server, and the workers of the same process with it, on the
+    /// connection they share. Uses no bus.
     ///
     /// The subjects of its own routes are known. Those of services that are only found on the bus are not: name them as
     /// tasks declare them, `users.{id}.get`, or with all below, `users.>`. Services that are not named are found and
@@ -247,12 +248,14 @@ impl Gateway {
     /// With every conflict between tasks and routes, or every subject that cannot be permitted.
     pub fn permissions(&self, discovered: &[String]) -> Result<Permissions, Problems> {
         let own = site::own(&Catalog::linked()?, &self.fixed)?;
-        let alone = permissions::alone(&own);
+        let mut permissions = permissions::alone(&own);
         if self.is_discovering {
-            permissions::with_discovery(alone, discovered)
-        } else {
-            Ok(alone)
+            permissions = permissions::with_discovery(permissions, discovered)?;
         }
+        for worker in &self.workers {
+            permissions = permissions.with(worker.permissions()?);
+        }
+        Ok(permissions)
     }
 
     /// Answers until the process is told to stop (SIGTERM or ctrl-c). The gateway stops first, then its workers, so that

@@ -79,15 +79,9 @@ fn worker(specs: impl IntoIterator<Item = TaskSpec>) -> Permissions {
 
 /// A gateway without discovery. `Gateway::permissions` would say it of what is linked in here.
 fn gateway(subjects: &[&str]) -> Permissions {
-    let inbox = "_INBOX_gateway.>";
-    let called = subjects.iter().copied();
     Permissions {
-        subscribe: vec![inbox.to_owned()],
-        publish: [inbox]
-            .into_iter()
-            .chain(called)
-            .map(str::to_owned)
-            .collect(),
+        subscribe: vec!["_INBOX_gateway.>".to_owned()],
+        publish: subjects.iter().copied().map(str::to_owned).collect(),
         responses: None,
     }
 }

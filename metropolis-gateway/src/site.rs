@@ -51,9 +51,9 @@ pub(crate) enum Side {
 pub(crate) struct Site {
     board: Arc<Board>,
     forwarding: Forwarding,
-    readiness: Readiness,
-    /// What watches the bus, if anything; it ends with the site.
-    _watching: JoinSet<()>,
+    readiness: Arc<Readiness>,
+    /// What watches the bus, if anything; it ends with the last sibling.
+    watching: Arc<JoinSet<()>>,
 }
 
 /// What a site is made of beside its tasks.
@@ -89,7 +89,7 @@ impl Site {
             watching.spawn(follow(base, Arc::clone(&board), seen));
         }
         Ok(Self {
-            readiness: Readiness::new(plan.bus.clone(), Arc::clone(&board)),
+            readiness: Arc::new(Readiness::new(plan.bus.clone(), Arc::clone(&board))),
             board,
             forwarding: Forwarding {
                 client: Client::new(plan.bus.clone()),
@@ -97,8 +97,26 @@ impl Site {
                 body_max: plan.body_max,
                 headers: plan.headers,
             },
-            _watching: watching,
+            watching: Arc::new(watching),
         })
+    }
+
+    /// The same site for another thread, with a connection to the bus of its own, or this one's if there is none to be
+    /// had.
+    pub(crate) async fn sibling(&self) -> Self {
+        let bus = match self.forwarding.bus.sibling().await {
+            Ok(bus) => bus,
+            Err(error) => {
+                tracing::warn!(%error, "a thread of the gateway shares its connection with others");
+                self.forwarding.bus.clone()
+            }
+        };
+        Self {
+            board: Arc::clone(&self.board),
+            forwarding: self.forwarding.over(bus),
+            readiness: Arc::clone(&self.readiness),
+            watching: Arc::clone(&self.watching),
+        }
     }
 
     /// Whether the gateway is stopping; it says not ready from the beginning of that.

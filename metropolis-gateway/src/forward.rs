@@ -59,6 +59,19 @@ pub(crate) struct Forwarding {
     pub(crate) trusts_traces: bool,
 }
 
+impl Forwarding {
+    /// The same over another connection.
+    pub(crate) fn over(&self, bus: Bus) -> Self {
+        Self {
+            client: Client::new(bus.clone()),
+            bus,
+            body_max: self.body_max,
+            headers: self.headers.clone(),
+            trusts_traces: self.trusts_traces,
+        }
+    }
+}
+
 impl TaskRoute {
     /// `None` for a task that has no route.
     pub(crate) fn of(operation: &Operation, metrics: &Metrics) -> Option<Self> {

@@ -27,6 +27,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use metropolis::catalog::{Catalog, Problem, Problems};
@@ -86,6 +87,7 @@ pub struct Gateway {
     body_max: usize,
     forwarded: Option<Vec<String>>,
     stop_timeout: Duration,
+    threads: Option<NonZeroUsize>,
     fixed: Vec<StaticRoute>,
     is_discovering: bool,
     discovery_interval: Duration,
@@ -129,6 +131,7 @@ impl Gateway {
             body_max: BODY_MAX_DEFAULT,
             forwarded: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
+            threads: None,
             fixed: Vec::new(),
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
@@ -144,6 +147,7 @@ impl Gateway {
             listen: settings.listen,
             admin_listen: settings.admin_listen,
             stop_timeout: settings.stop_timeout,
+            threads: settings.threads,
             discovery_interval: settings.discovery_interval,
             metrics: settings.metrics,
             trusts_traces: settings.trust_trace,
@@ -267,7 +271,16 @@ impl Gateway {
         self
     }
 
-    /// What this gateway must be allowed on its NATS server, workers of the same process apart. Uses no bus.
+    /// How many threads serve connections; as many as there are cores otherwise, and eight at most. Each has a connection
+    /// to the bus. A gateway that is started on a runtime of one thread needs no other. `METROPOLIS_THREADS`.
+    #[must_use]
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// What this gateway must be allowed on its NATS server, and the workers of the same process with it, on the
+    /// connection they share. Uses no bus.
     ///
     /// The subjects of its own routes are known. Those of services that are only found on the bus are not: name them as
     /// tasks declare them, `users.{id}.get`, or with all below, `users.>`. Services that are not named are found and
@@ -279,12 +292,14 @@ impl Gateway {
     /// With every conflict between tasks and routes, or every subject that cannot be permitted.
     pub fn permissions(&self, discovered: &[String]) -> Result<Permissions, Problems> {
         let own = site::own(&Catalog::linked()?, &self.fixed)?;
-        let alone = permissions::alone(&own);
+        let mut permissions = permissions::alone(&own);
         if self.is_discovering {
-            permissions::with_discovery(alone, discovered)
-        } else {
-            Ok(alone)
+            permissions = permissions::with_discovery(permissions, discovered)?;
         }
+        for worker in &self.workers {
+            permissions = permissions.with(worker.permissions()?);
+        }
+        Ok(permissions)
     }
 
     /// Answers until the process is told to stop (SIGTERM or ctrl-c). The gateway stops first, then its workers, so that

@@ -12,7 +12,7 @@ use metropolis::subject::Pattern;
 
 use crate::operation::Operation;
 
-/// Where a gateway hears answers, and itself.
+/// Where a gateway hears answers.
 const INBOX: &str = "_INBOX_gateway.>";
 
 /// What a gateway needs that has these routes of its own and looks for no services.
@@ -22,7 +22,7 @@ pub(crate) fn alone(own: &[Operation]) -> Permissions {
     let called: BTreeSet<String> = routed.map(|operation| operation.pattern.filter()).collect();
     Permissions {
         subscribe: vec![INBOX.to_owned()],
-        publish: [INBOX.to_owned()].into_iter().chain(called).collect(),
+        publish: called.into_iter().collect(),
         responses: None,
     }
 }
@@ -76,6 +76,10 @@ fn filter(subject: &str) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use metropolis::permissions::Responses;
+
     use super::*;
     use crate::fixed::{self, StaticRoute};
 
@@ -103,8 +107,36 @@ mod tests {
     #[test]
     fn a_gateway_without_discovery_or_routes_needs_its_inbox_alone() {
         let text = "permissions: {\n  subscribe: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n  \
-                    publish: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n}";
+                    publish: { deny: [\n    \">\"\n  ] }\n}";
         assert_eq!(alone(&[]).to_string(), text);
+    }
+
+    #[test]
+    fn a_worker_on_the_same_connection_adds_what_is_its_own() {
+        let lines = |lines: &[&str]| lines.iter().copied().map(str::to_owned).collect();
+        let responses = Responses {
+            max: 1,
+            expires: Duration::from_secs(7),
+        };
+        let worker = Permissions {
+            subscribe: lines(&["a.b worker", PING, "_INBOX_worker.>"]),
+            publish: lines(&["metropolis.leave.a.*", INFO, "c.d"]),
+            responses: Some(responses),
+        };
+        let subjects = ["a.b", "c.d"].map(str::to_owned);
+        let gateway = with_discovery(alone(&[]), &subjects).expect("good subjects");
+        let both = gateway.clone().with(worker);
+        let [subscribe, publish] = [
+            (gateway.subscribe, &["a.b worker", PING][..]),
+            (gateway.publish, &["metropolis.leave.a.*"][..]),
+        ]
+        .map(|(of_gateway, new)| [of_gateway, lines(new)].concat());
+        let expected = Permissions {
+            subscribe,
+            publish,
+            responses: Some(responses),
+        };
+        assert_eq!(both, expected);
     }
 
     #[test]
@@ -118,7 +150,7 @@ mod tests {
         own[2].route = None;
         let subjects = ["a.{key}", "b.>"].map(str::to_owned);
         let permissions = with_discovery(alone(&own), &subjects).expect("good subjects");
-        let expected = [INBOX, "a.*", PING, INFO, "metropolis.contract.*", "b.>"];
+        let expected = ["a.*", PING, INFO, "metropolis.contract.*", "b.>"];
         assert_eq!(permissions.publish, expected);
     }
 }

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,15 +24,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout, timeout_at};
 
 use self::stream::{Head, Stream};
+use self::threads::Threads;
 use crate::site::{Side, Site};
 use crate::status::Refusal;
 
 mod stream;
+mod threads;
 
 /// Connections at a time, over all listeners; more wait to be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
@@ -75,6 +79,8 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Server {
     site: Arc<Site>,
+    /// `None` where connections are served on the runtime that the gateway was started on.
+    threads: Option<Arc<Threads>>,
     phase: watch::Sender<Phase>,
     places: Arc<Semaphore>,
     listeners: JoinSet<()>,
@@ -84,16 +90,27 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(site: Arc<Site>) -> Self {
+    /// A server whose connections are served by so many threads, or by as many as there are cores; on a runtime of one
+    /// thread, which is somebody's wish, by that one.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub(crate) async fn start(site: Arc<Site>, threads: Option<NonZeroUsize>) -> io::Result<Self> {
         let (alive, gone) = mpsc::channel(1);
-        Self {
+        let is_alone = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
+        let threads = match threads {
+            None if is_alone => None,
+            count => Some(Arc::new(Threads::start(&site, count).await?)),
+        };
+        Ok(Self {
+            threads,
             site,
             phase: watch::channel(Phase::Open).0,
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             listeners: JoinSet::new(),
             alive,
             gone,
-        }
+        })
     }
 
     /// Accepts connections from now on.
@@ -101,6 +118,7 @@ impl Server {
         let door = Door {
             side,
             site: Arc::clone(&self.site),
+            threads: self.threads.clone(),
             phase: self.phase.subscribe(),
             places: Arc::clone(&self.places),
             alive: self.alive.clone(),
@@ -119,6 +137,10 @@ impl Server {
             self.phase.send_replace(Phase::CutOff);
             self.gone.recv().await;
         }
+        while self.listeners.join_next().await.is_some() {}
+        if let Some(threads) = self.threads.and_then(Arc::into_inner) {
+            threads.stop().await;
+        }
     }
 
     async fn linger(&self, deadline: Instant) {
@@ -136,6 +158,7 @@ impl Server {
 struct Door {
     side: Side,
     site: Arc<Site>,
+    threads: Option<Arc<Threads>>,
     phase: watch::Receiver<Phase>,
     places: Arc<Semaphore>,
     alive: mpsc::Sender<Infallible>,
@@ -176,11 +199,38 @@ impl Door {
     }
 
     fn let_in(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let door = self.clone();
-        tokio::spawn(async move {
-            connection(stream, &door.site, door.side, door.phase).await;
-            drop((place, door.alive));
-        });
+        // An answer goes out as one write; waiting for more would only delay it.
+        let _ = stream.set_nodelay(true);
+        let guest = Guest {
+            side: self.side,
+            phase: self.phase.clone(),
+            place,
+            alive: self.alive.clone(),
+        };
+        let Some(threads) = &self.threads else {
+            let site = Arc::clone(&self.site);
+            tokio::spawn(async move { guest.stay(stream, &site).await });
+            return;
+        };
+        match stream.into_std() {
+            Ok(stream) => threads.serve(stream, guest),
+            Err(error) => tracing::warn!(%error, "a connection could not be served"),
+        }
+    }
+}
+
+/// A connection that was let in, and what is held for as long as it stays.
+struct Guest {
+    side: Side,
+    phase: watch::Receiver<Phase>,
+    place: OwnedSemaphorePermit,
+    alive: mpsc::Sender<Infallible>,
+}
+
+impl Guest {
+    async fn stay(self, stream: TcpStream, site: &Site) {
+        connection(stream, site, self.side, self.phase).await;
+        drop((self.place, self.alive));
     }
 }
 
@@ -208,8 +258,6 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
 
 /// Answers the requests of one connection. What goes wrong on it is its client's affair.
 async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch::Receiver<Phase>) {
-    // An answer goes out as one write; waiting for more would only delay it.
-    let _ = stream.set_nodelay(true);
     let (stream, kept) = Stream::new(stream);
     let is_known = AtomicBool::new(false);
     let service = service_fn(|request| {

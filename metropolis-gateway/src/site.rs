@@ -57,12 +57,12 @@ pub(crate) enum Side {
 pub(crate) struct Site {
     board: Arc<Board>,
     forwarding: Forwarding,
-    readiness: Readiness,
+    readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     exposition: Option<Arc<Exposition>>,
     workers: Arc<OnceLock<TaskFigures>>,
-    /// What watches the bus, if anything; it ends with the site.
-    _watching: JoinSet<()>,
+    /// What watches the bus, if anything; it ends with the last sibling.
+    watching: Arc<JoinSet<()>>,
 }
 
 /// What a site is made of beside its tasks.
@@ -115,7 +115,7 @@ impl Site {
             watching.spawn(follow(base, Arc::clone(&board), seen));
         }
         Ok(Self {
-            readiness: Readiness::new(plan.bus.clone(), Arc::clone(&board)),
+            readiness: Arc::new(Readiness::new(plan.bus.clone(), Arc::clone(&board))),
             board,
             metrics,
             exposition: shown.map(Arc::new),
@@ -127,8 +127,29 @@ impl Site {
                 headers: plan.headers,
                 trusts_traces: plan.trusts_traces,
             },
-            _watching: watching,
+            watching: Arc::new(watching),
         })
+    }
+
+    /// The same site for another thread, with a connection to the bus of its own, or this one's if there is none to be
+    /// had.
+    pub(crate) async fn sibling(&self) -> Self {
+        let bus = match self.forwarding.bus.sibling().await {
+            Ok(bus) => bus,
+            Err(error) => {
+                tracing::warn!(%error, "a thread of the gateway shares its connection with others");
+                self.forwarding.bus.clone()
+            }
+        };
+        Self {
+            board: Arc::clone(&self.board),
+            forwarding: self.forwarding.over(bus),
+            readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
+            exposition: self.exposition.clone(),
+            workers: Arc::clone(&self.workers),
+            watching: Arc::clone(&self.watching),
+        }
     }
 
     /// Whether the gateway is stopping; it says not ready from the beginning of that.

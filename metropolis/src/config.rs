@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -37,6 +38,7 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_SERVICE",
     "METROPOLIS_STOP_TIMEOUT",
     "METROPOLIS_DISCOVERY_INTERVAL",
+    "METROPOLIS_THREADS",
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
     "METROPOLIS_LOG",
@@ -67,6 +69,8 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// `METROPOLIS_DISCOVERY_INTERVAL`: how often a gateway asks services what they serve, such as `10s`.
     pub discovery_interval: Duration,
+    /// `METROPOLIS_THREADS`: how many threads serve a gateway's connections; one for each core, up to eight, when absent.
+    pub threads: Option<NonZeroUsize>,
     /// `METROPOLIS_REPLY_PREFIXES`: more prefixes of reply subjects a worker may answer to, separated by commas.
     pub reply_prefixes: Vec<String>,
     /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
@@ -133,9 +137,10 @@ impl Default for Settings {
             service: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            threads: None,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
-            log: "info,async_nats=warn".to_owned(),
+            log: "info".to_owned(),
             log_format: LogFormat::Auto,
             metrics: true,
             trust_trace: None,
@@ -224,6 +229,9 @@ impl Settings {
             "METROPOLIS_SERVICE" => self.service = some(value).map(service).transpose()?,
             "METROPOLIS_STOP_TIMEOUT" => self.stop_timeout = duration(value)?,
             "METROPOLIS_DISCOVERY_INTERVAL" => self.discovery_interval = duration(value)?,
+            "METROPOLIS_THREADS" => {
+                self.threads = some(value).map(|text| count(&text)).transpose()?
+            }
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
@@ -264,6 +272,12 @@ fn address(value: &str) -> Result<SocketAddr, String> {
 fn duration(value: &str) -> Result<Duration, String> {
     humantime::parse_duration(value)
         .map_err(|_| format!("`{value}` is no duration, such as `500ms`, `2s` or `1m`"))
+}
+
+fn count(value: &str) -> Result<NonZeroUsize, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{value}` is no number of at least 1"))
 }
 
 fn switch(value: &str) -> Result<bool, String> {
@@ -338,6 +352,7 @@ mod tests {
             ("METROPOLIS_ADMIN_LISTEN", "[::1]:81"),
             ("METROPOLIS_SERVICE", "billing"),
             ("METROPOLIS_STOP_TIMEOUT", "1m"),
+            ("METROPOLIS_THREADS", "4"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
             ("METROPOLIS_ALLOW_BREAKING", "1"),
             ("METROPOLIS_LOG_FORMAT", "json"),
@@ -363,6 +378,7 @@ mod tests {
             Some(81)
         );
         assert_eq!(settings.stop_timeout, Duration::from_secs(60));
+        assert_eq!(settings.threads.map(NonZeroUsize::get), Some(4));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.allow_breaking);
         assert_eq!(settings.log_format, LogFormat::Json);

@@ -61,6 +61,12 @@ impl Subject {
         &self.0
     }
 
+    /// The same subject with bytes of its own, for whoever keeps it longer than what it was read with.
+    #[must_use]
+    pub(crate) fn detached(self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// The subject's bytes, without counting one more who shares them.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {

@@ -6,7 +6,10 @@
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
 //! - [`collector`] takes the spans that processes send
+//! - [`credentials`] makes keys, tokens and certificates
+//! - [`network`] is a server where each part of a test may do what its printed permissions say
 //! - [`process`] runs the example binaries as child processes
+//! - [`kubernetes`] finds or fetches `helm` and `kubectl`, for rendering alone, and the schemas of Kubernetes
 //! - [`promtool`] checks what Prometheus would read
 //! - [`python`] keeps one virtual environment with the foreign test tools
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
@@ -18,19 +21,24 @@
 
 pub mod cluster;
 pub mod collector;
+pub mod credentials;
 pub mod http;
 mod install;
+pub mod kubernetes;
 pub mod load;
 pub mod nats_server;
+pub mod network;
 pub mod process;
 pub mod promtool;
 pub mod proxy;
 pub mod python;
 mod readme;
 pub mod wait;
+mod wheel;
 
 pub use http::HttpClient;
 pub use nats_server::NatsServer;
+pub use network::{Network, WITNESS};
 pub use process::Process;
 pub use proxy::DelayProxy;
 pub use wait::{eventually, within};

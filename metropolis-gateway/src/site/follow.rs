@@ -35,7 +35,7 @@ impl Base {
     }
 
     fn with(&self, seen: &Seen, served: &HashSet<u64>) -> (Admitted, Routes) {
-        let admitted = admit(&self.own, &seen.groups, served);
+        let admitted = admit(&self.own, seen, served);
         let routes = Routes::of(&admitted, self.built_in, &self.metrics);
         (admitted, routes)
     }
@@ -83,6 +83,7 @@ fn say(known: &mut Vec<Quarantined>, now: &[Quarantined]) {
                 reason,
                 ..
             } = new;
+            let version = version.as_deref().unwrap_or("of an unknown version");
             tracing::warn!("the service {service} {version} is quarantined: {reason}");
         }
     }

@@ -99,12 +99,6 @@ impl Mux {
             .expect("two plain tokens make a literal subject")
     }
 
-    /// A subject of the inbox that is no request's.
-    pub(super) fn subject(&self, token: &str) -> Subject {
-        Subject::parse(format!("{}{token}", self.prefix))
-            .expect("a prefix of plain tokens and one more make a literal subject")
-    }
-
     /// Whether a message on this subject is an answer to one of our requests, or pretends to be.
     pub(super) fn owns(&self, subject: &Subject) -> bool {
         subject.as_bytes().starts_with(self.prefix.as_bytes())

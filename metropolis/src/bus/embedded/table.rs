@@ -4,19 +4,49 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::bus::Incoming;
+use crate::bus::{Incoming, Taker};
 use crate::subject::Queue;
 
 /// Where a subscription's messages go.
-#[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) id: u64,
-    pub(super) sender: mpsc::Sender<Incoming>,
+    pub(super) to: To,
+}
+
+/// To somebody who comes for them, or who takes them on the spot.
+pub(super) enum To {
+    Inlet(mpsc::Sender<Incoming>),
+    Taker(Taker),
+}
+
+impl Mailbox {
+    /// Hands a message over; gives it back where there is no room.
+    fn put(&self, message: Incoming) -> Option<Incoming> {
+        match &self.to {
+            To::Taker(taker) => {
+                taker(message);
+                None
+            }
+            To::Inlet(sender) => match sender.try_send(message) {
+                Ok(()) => None,
+                Err(TrySendError::Full(refused) | TrySendError::Closed(refused)) => Some(refused),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// All subscriptions of a bus.
@@ -156,11 +186,9 @@ impl Group {
         let (before, after) = self.members.split_at(start);
         let mut message = message;
         for mailbox in after.iter().chain(before) {
-            match mailbox.sender.try_send(message) {
-                Ok(()) => return 0,
-                Err(TrySendError::Full(refused) | TrySendError::Closed(refused)) => {
-                    message = refused
-                }
+            match mailbox.put(message) {
+                None => return 0,
+                Some(refused) => message = refused,
             }
         }
         1

@@ -146,10 +146,11 @@ async fn a_reader_that_does_not_read_holds_up_no_request_and_the_loss_is_counted
     // Once somebody reads, the process goes on to write.
     let reading =
         tokio::spawn(async move { while matches!(stderr.next_line().await, Ok(Some(_))) {} });
-    let before = dropped().await;
+    let mut before = dropped().await;
     eventually(SOON, async || {
         client.send("GET", "/nowhere", &[], "").await;
-        dropped().await == before
+        let now = dropped().await;
+        std::mem::replace(&mut before, now) == now
     })
     .await;
     process.kill().await.unwrap();

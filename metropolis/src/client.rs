@@ -19,7 +19,7 @@ use crate::fault::{Cause, Fault, TypedFault};
 use crate::subject::{Pattern, Subject};
 use crate::task::{CallInput, CallValue, Encoded, Task, ValueOf};
 use crate::telemetry::Trace;
-use crate::telemetry::spans;
+use crate::telemetry::spans::{self, Sent};
 use crate::wire::{CONTENT_TYPE, Headers, INSTANCE, NotStarted, Reply, Success, TIMEOUT_MS};
 
 /// How much longer a caller waits than the worker works, so that the worker's own answer wins.
@@ -228,7 +228,10 @@ impl Context {
     {
         self.counts().call(T::META.subject);
         let timeout = T::META.timeout.min(self.remaining());
-        let message = self.message::<T>(input);
+        let mut message = self.message::<T>(input);
+        if let Ok(message) = &mut message {
+            self.trace().pass_on(&mut message.headers);
+        }
         Call::new(self.bus().clone(), message, timeout, self.trace().clone())
     }
 
@@ -244,7 +247,10 @@ impl Context {
         T::Input: CallInput,
     {
         self.counts().call(T::META.subject);
-        let message = self.message::<T>(input);
+        let mut message = self.message::<T>(input);
+        if let Ok(message) = &mut message {
+            self.trace().pass_on_aloud(&mut message.headers);
+        }
         publish::<T>(self.bus().clone(), message, self.trace().clone())
     }
 }
@@ -374,8 +380,12 @@ fn sending(
     template: &str,
     outgoing: &mut Outgoing,
 ) -> Option<Span> {
-    let subject = outgoing.subject.as_str();
-    spans::sending(trace, operation, template, subject, &mut outgoing.headers)
+    let sent = Sent {
+        operation,
+        template,
+        subject: outgoing.subject.as_str(),
+    };
+    spans::sending(trace, &sent, &mut outgoing.headers)
 }
 
 fn read(incoming: Incoming) -> Answered {

@@ -226,7 +226,7 @@ impl Context {
         &self.trace
     }
 
-    /// The headers of the request that go along with every call made for it.
+    /// Adds the headers of the request that go along with every call made for it, the word on its trace apart.
     pub(crate) fn pass_on(&self, headers: &mut Headers) {
         for name in trace::HEADERS {
             for value in self.headers.values(name) {
@@ -234,7 +234,6 @@ impl Context {
                 let _ = headers.append(name, value);
             }
         }
-        self.trace.pass_on(headers);
     }
 
     pub(crate) fn counts(&self) -> &Counts {

@@ -61,7 +61,9 @@ impl TraceId {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        let mut text = String::with_capacity(32);
+        push_hex(&mut text, &self.0);
+        f.write_str(&text)
     }
 }
 
@@ -123,6 +125,25 @@ impl TraceContext {
         self.span_id
     }
 
+    /// The same place, not recorded.
+    pub(crate) fn not_sampled(self) -> Self {
+        Self {
+            is_sampled: false,
+            ..self
+        }
+    }
+
+    /// As a `traceparent`.
+    pub(crate) fn to_text(self) -> String {
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str("00-");
+        push_hex(&mut text, &self.trace_id.0);
+        text.push('-');
+        push_hex(&mut text, &self.span_id);
+        text.push_str(if self.is_sampled { "-01" } else { "-00" });
+        text
+    }
+
     /// Whether whoever was before records this trace.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
@@ -133,11 +154,7 @@ impl TraceContext {
 /// As a `traceparent`.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("00-")?;
-        write_hex(f, &self.trace_id.0)?;
-        f.write_str("-")?;
-        write_hex(f, &self.span_id)?;
-        f.write_str(if self.is_sampled { "-01" } else { "-00" })
+        f.write_str(&self.to_text())
     }
 }
 
@@ -153,6 +170,25 @@ pub(crate) fn set_current(current: fn() -> Option<TraceContext>) {
 #[must_use]
 pub fn current() -> Option<TraceContext> {
     CURRENT.get().and_then(|current| current())
+}
+
+/// What the second token of a reply subject begins with where the process behind it decides about traces: a request that
+/// wants its reply there and has no `traceparent` is not to be recorded.
+const SETTLES: &str = "t-";
+
+/// The beginning of a reply subject's second token, in this process.
+pub(crate) fn settling_mark() -> &'static str {
+    match CURRENT.get() {
+        Some(_) => SETTLES,
+        None => "",
+    }
+}
+
+/// Whether whoever waits for a reply on this subject decides about traces.
+pub(crate) fn is_settled_by(reply: &str) -> bool {
+    let own = reply.strip_prefix("_INBOX_");
+    own.and_then(|own| own.split_once('.'))
+        .is_some_and(|(_, token)| token.starts_with(SETTLES))
 }
 
 /// Lower case alone, as the standard demands.
@@ -173,15 +209,14 @@ fn hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
     Some(bytes)
 }
 
-/// Sixteen bytes at most, in one piece: a formatter is called once and not for each digit.
-fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-    f.write_str(std::str::from_utf8(&text[..bytes.len() * 2]).map_err(|_| fmt::Error)?)
+    let digit = |digit: u8| char::from(DIGITS[usize::from(digit)]);
+    text.extend(
+        bytes
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
+    );
 }
 
 /// Random numbers, fetched from the operating system a batch at a time: a call of it for each request would cost more than
@@ -259,6 +294,18 @@ mod tests {
         check(&GOOD[1..], None);
         check("", None);
         check(&"é".repeat(40), None);
+    }
+
+    #[test]
+    fn a_reply_subject_says_whether_its_owner_decides() {
+        for (subject, expected) in [
+            ("_INBOX_gateway.t-abc.1", true),
+            ("_INBOX_gateway.abc.1", false),
+            ("_INBOX.t-abc.1", false),
+            ("_INBOX_gateway", false),
+        ] {
+            assert_eq!(is_settled_by(subject), expected, "{subject}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::thread;
 
 use futures_util::future::BoxFuture;
 use tracing::field::Empty;
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, Span, info_span, span};
 
 use super::sampler::Sampler;
 use crate::trace::{self, TraceContext, TraceId};
@@ -54,6 +54,8 @@ pub struct Trace {
     /// Where this process is in the trace: its own span, or where the caller was if nothing is recorded here.
     place: Option<TraceContext>,
     span: Option<Span>,
+    /// Whether it was decided that nothing is recorded, and no header of the request says so.
+    is_settled: bool,
 }
 
 impl Trace {
@@ -68,7 +70,7 @@ impl Trace {
         let Some(recorder) = RECORDER.get() else {
             return Self {
                 place: parent,
-                span: None,
+                ..Self::default()
             };
         };
         let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id());
@@ -79,32 +81,36 @@ impl Trace {
                 return Self {
                     place: Some(place),
                     span: Some(span),
+                    is_settled: false,
                 };
             }
         }
-        Self::unrecorded(trace_id, parent)
-    }
-
-    /// Who is called has to hear that the decision was made: it would make one of its own otherwise.
-    fn unrecorded(trace_id: TraceId, parent: Option<TraceContext>) -> Self {
-        let place = match parent {
-            Some(parent) if !parent.is_sampled() => parent,
-            _ => TraceContext::unrecorded(trace_id),
-        };
+        let place = parent.unwrap_or_else(|| TraceContext::unrecorded(trace_id));
         Self {
-            place: Some(place),
+            place: Some(place.not_sampled()),
             span: None,
+            is_settled: parent.is_none(),
         }
     }
 
-    /// Of a message, by its headers.
-    pub(crate) fn of_message(headers: &Headers, span: impl FnOnce() -> Span) -> Self {
-        if headers.is_empty() && !is_recording() {
-            return Self::default();
-        }
+    /// Of a message, by its headers. `is_settled` says whether its sender decides about traces, so that silence means no.
+    pub(crate) fn of_message(
+        headers: &Headers,
+        is_settled: bool,
+        span: impl FnOnce() -> Span,
+    ) -> Self {
+        let recorder = RECORDER.get();
+        let is_obeyed = recorder.is_none_or(|recorder| recorder.sampler.follows_parent());
         let parent = headers.get(trace::TRACEPARENT);
-        let parent = parent.and_then(TraceContext::parse);
-        Self::begin(parent, headers.get(trace::TRACESTATE), span)
+        match parent.and_then(TraceContext::parse) {
+            Some(parent) => Self::begin(Some(parent), headers.get(trace::TRACESTATE), span),
+            None if is_settled && is_obeyed => Self {
+                is_settled,
+                ..Self::default()
+            },
+            None if recorder.is_none() => Self::default(),
+            None => Self::begin(None, None, span),
+        }
     }
 
     /// The trace, in a process that records nothing as well.
@@ -125,55 +131,87 @@ impl Trace {
         self.span.as_ref()
     }
 
-    /// Tells a message which trace it belongs to.
+    /// Tells a request which trace it belongs to. That nothing is recorded is said by the reply subject of a process that
+    /// records, without a header, which would cost more than all else that tracing does for such a request.
     pub fn pass_on(&self, headers: &mut Headers) {
-        if let Some(place) = self.place {
+        if !self.is_settled || !is_recording() {
+            self.pass_on_aloud(headers);
+        }
+    }
+
+    /// Tells a message that has no reply subject.
+    pub(crate) fn pass_on_aloud(&self, headers: &mut Headers) {
+        let settled = || TraceContext::unrecorded(TraceId::random());
+        let place = self.place.or_else(|| self.is_settled.then(settled));
+        if let Some(place) = place {
             place_in(headers, place);
         }
+    }
+
+    /// Whether nothing is known of a trace, so that one may begin.
+    fn is_none(&self) -> bool {
+        self.place.is_none() && !self.is_settled
     }
 }
 
 fn place_in(headers: &mut Headers, place: TraceContext) {
     headers.remove(trace::TRACEPARENT);
     headers
-        .append(trace::TRACEPARENT, place.to_string())
+        .append(trace::TRACEPARENT, place.to_text())
         .expect("digits and dashes are a good header value");
 }
 
 /// A span for a message that is sent: below what is entered on this thread, or else below the span of the call that sends
-/// it. The message is told.
-pub(crate) fn sending(
-    parent: &Trace,
-    operation: &'static str,
-    template: &str,
-    subject: &str,
-    headers: &mut Headers,
-) -> Option<Span> {
+/// it, or else the first of a trace where nothing is known of one. The message is told.
+pub(crate) fn sending(of: &Trace, message: &Sent<'_>, headers: &mut Headers) -> Option<Span> {
     let recorder = RECORDER.get()?;
     let is_inside = (recorder.current)().is_some_and(|place| place.is_sampled());
     let current = is_inside.then(Span::current);
-    let parent = current.or_else(|| parent.span.clone())?;
-    let span = info_span!(
-        target: TARGET,
-        parent: &parent,
-        "send",
-        otel.name = format!("{operation} {template}"),
-        otel.kind = "producer",
-        otel.status_code = Empty,
-        messaging.system = "nats",
-        messaging.operation.name = operation,
-        messaging.operation.type = "send",
-        messaging.destination.name = subject,
-        messaging.destination.template = (template != subject).then_some(template),
-        error.type = Empty,
-    );
-    place_in(headers, place_of(recorder, &span)?);
-    Some(span)
+    match current.as_ref().or(of.span.as_ref()) {
+        Some(parent) => {
+            let span = message.span(parent.id());
+            place_in(headers, span.in_scope(recorder.current)?);
+            Some(span)
+        }
+        None if of.is_none() => {
+            let trace = Trace::begin(None, None, || message.span(None));
+            trace.pass_on(headers);
+            trace.into_span()
+        }
+        None => None,
+    }
 }
 
-/// Entering starts a span, and only then is it known where it is.
-fn place_of(recorder: &Recorder, span: &Span) -> Option<TraceContext> {
-    span.in_scope(recorder.current)
+/// What the span of a message that is sent is made of.
+#[derive(Debug)]
+pub(crate) struct Sent<'s> {
+    pub(crate) operation: &'static str,
+    pub(crate) template: &'s str,
+    pub(crate) subject: &'s str,
+}
+
+impl Sent<'_> {
+    fn span(&self, parent: Option<span::Id>) -> Span {
+        let Self {
+            operation,
+            template,
+            subject,
+        } = *self;
+        info_span!(
+            target: TARGET,
+            parent: parent,
+            "send",
+            otel.name = format!("{operation} {template}"),
+            otel.kind = "producer",
+            otel.status_code = Empty,
+            messaging.system = "nats",
+            messaging.operation.name = operation,
+            messaging.operation.type = "send",
+            messaging.destination.name = subject,
+            messaging.destination.template = (template != subject).then_some(template),
+            error.type = Empty,
+        )
+    }
 }
 
 /// What a task's span is made of.

@@ -30,6 +30,7 @@ use crate::log::Flood;
 use crate::replies::ReplyRule;
 use crate::subject::Subject;
 use crate::telemetry::Counts;
+use crate::trace;
 use crate::wire::{NotStarted, Reply};
 
 mod alone;
@@ -196,7 +197,8 @@ impl Lane {
         let mut next = Some(incoming);
         while let Some(mut incoming) = next {
             let to = incoming.reply.take();
-            let (reply, took) = match self.start(incoming) {
+            let settles = |to: &Subject| trace::is_settled_by(to.as_str());
+            let (reply, took) = match self.start(incoming, to.as_ref().is_some_and(settles)) {
                 Start::Ended(reply, took) => (reply, took),
                 Start::Waits(call) => return self.go_on(to.map(Subject::detached), call),
             };
@@ -205,18 +207,18 @@ impl Lane {
         }
     }
 
-    fn open(&self, incoming: Incoming) -> Result<Call, Reply> {
+    fn open(&self, incoming: Incoming, is_settled: bool) -> Result<Call, Reply> {
         let (now, arrived) = (Instant::now(), incoming.arrived);
-        let call = self.dispatch.open(incoming, now)?;
+        let call = self.dispatch.open(incoming, now, is_settled)?;
         self.counts.start(now.saturating_duration_since(arrived));
         Ok(call)
     }
 
-    fn start(&self, incoming: Incoming) -> Start {
+    fn start(&self, incoming: Incoming, is_settled: bool) -> Start {
         if self.is_aborted() {
             return Start::Ended(busy(), Duration::ZERO);
         }
-        match self.open(incoming) {
+        match self.open(incoming, is_settled) {
             Err(reply) => Start::Ended(reply, Duration::ZERO),
             Ok(call) if self.may_run_here() => self.first_poll(call),
             Ok(call) => Start::Waits(call),

@@ -43,6 +43,7 @@ mod admin;
 mod admission;
 mod discovery;
 mod fixed;
+mod flood;
 mod forward;
 mod metrics;
 mod mount;

@@ -17,6 +17,7 @@ use metropolis::wire::PROBLEM_JSON;
 use metropolis::{CallError, Fault};
 use serde::Serialize;
 
+use crate::flood::may_log;
 use crate::table::PathError;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -326,7 +327,11 @@ impl Refusal {
     /// The log has what the client is not told; only what somebody should look at is loud.
     fn log(&self) {
         match self {
-            Self::BadAnswer(why) => tracing::warn!("an answer cannot be passed on: {why}"),
+            Self::BadAnswer(why) => {
+                if may_log(why) {
+                    tracing::warn!("an answer cannot be passed on: {why}");
+                }
+            }
             Self::Call(CallError::Fault(fault)) => {
                 tracing::debug!(
                     status = fault.status(),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use metropolis::Client;
 use metropolis_tests::collector::{Collector, Span};
 use metropolis_tests::process::Launch;
 use metropolis_tests::{HttpClient, NatsServer, Process, eventually};
@@ -19,24 +20,33 @@ struct Chain {
     gateway: Process,
     workers: [Process; 2],
     address: SocketAddr,
-    _server: NatsServer,
+    server: NatsServer,
 }
 
 impl Chain {
     async fn start(gateway: impl Fn(Launch) -> Launch) -> Self {
+        Self::with_front(gateway, |front| front).await
+    }
+
+    async fn with_front(
+        gateway: impl Fn(Launch) -> Launch,
+        front: impl Fn(Launch) -> Launch,
+    ) -> Self {
         let (server, collector) = (NatsServer::start().await, Collector::start().await);
         let program = |name: &str, service: &str| {
             let launch = Process::example(name).env("METROPOLIS_NATS_URL", server.url());
             collector.told(launch, service)
         };
-        let worker = async |task: &str| {
-            let process = program("telling-worker", task).arg(task).start().await;
+        let worker = async |launch: Launch, task: &str| {
+            let process = launch.arg(task).start().await;
             process
                 .wait_for_line(|line| line.contains("the worker serves"))
                 .await;
             process
         };
-        let workers = [worker("back").await, worker("front").await];
+        let back = worker(program("telling-worker", "back"), "back").await;
+        let front = worker(front(program("telling-worker", "front")), "front").await;
+        let workers = [back, front];
         let launch =
             program("metropolis-gateway", "gateway").env("METROPOLIS_LISTEN", "127.0.0.1:0");
         let (gateway, address) = started(gateway(launch), "listening on").await;
@@ -46,7 +56,7 @@ impl Chain {
             gateway,
             workers,
             address,
-            _server: server,
+            server,
         }
     }
 
@@ -219,37 +229,67 @@ async fn only_a_client_that_is_trusted_is_listened_to() {
     assert!(spans.iter().all(|span| span.trace_id != CLIENTS));
 }
 
-#[tokio::test]
-async fn what_is_not_chosen_is_recorded_nowhere_and_has_a_name_all_the_same() {
-    let running = Chain::start(|gateway| {
-        gateway
-            .env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
-            .env("OTEL_TRACES_SAMPLER_ARG", "0")
-    })
-    .await;
+/// Asks often without being chosen, then once so that it is, and says what was recorded beside that.
+async fn unchosen(running: &Chain, spans: usize) -> Vec<Span> {
     for _ in 0..50 {
         assert_eq!(running.ask("/telling/a", &[]).await.0, 200);
     }
     let (_, body) = running.ask("/telling/fails", &[]).await;
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["trace_id"].as_str().map(str::len), Some(32), "{body}");
-    // This one is chosen, and comes last.
-    assert_eq!(
-        running
-            .ask("/telling/a", &[("traceparent", PARENT)])
-            .await
-            .0,
-        200
-    );
-    running.collector.trace(CLIENTS, TREE.len()).await;
-    let others: Vec<Span> = running
-        .collector
-        .spans()
-        .into_iter()
-        .filter(|span| span.trace_id != CLIENTS)
-        .collect();
+    let chosen = running.ask("/telling/a", &[("traceparent", PARENT)]).await;
+    assert_eq!(chosen.0, 200);
+    running.collector.trace(CLIENTS, spans).await;
+    let all = running.collector.spans().into_iter();
+    all.filter(|span| span.trace_id != CLIENTS).collect()
+}
+
+fn choosy(gateway: Launch) -> Launch {
+    gateway
+        .env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+        .env("OTEL_TRACES_SAMPLER_ARG", "0")
+}
+
+#[tokio::test]
+async fn what_is_not_chosen_is_recorded_nowhere_and_has_a_name_all_the_same() {
+    let running = Chain::start(choosy).await;
+    let others = unchosen(&running, TREE.len()).await;
     assert!(others.is_empty(), "{others:#?}");
 }
+
+#[tokio::test]
+async fn a_worker_that_records_nothing_passes_on_what_was_decided() {
+    let deaf = |front: Launch| front.env("OTEL_SDK_DISABLED", "true");
+    let running = Chain::with_front(choosy, deaf).await;
+    let others = unchosen(&running, TREE.len() - 2).await;
+    assert!(others.is_empty(), "{others:#?}");
+    let spans = running.collector.trace(CLIENTS, TREE.len() - 2).await;
+    let without_front = TREE.iter().filter(|name| !name.starts_with("front"));
+    assert!(without_front.eq(&chain(&spans)), "{spans:#?}");
+}
+
+#[tokio::test]
+async fn a_request_of_whoever_decides_nothing_is_the_first_of_a_trace() {
+    let running = Chain::start(choosy).await;
+    let client = Client::new(crate::connect(&running.server, "client").await);
+    let word = Word {
+        text: "a".to_owned(),
+    };
+    assert_eq!(client.call::<back>(&word).await.unwrap(), "A");
+    eventually(SOON, async || running.collector.spans().len() == 2).await;
+    let spans = running.collector.spans();
+    assert_eq!(chain(&spans), TREE[4..]);
+    assert!(spans.iter().any(|span| span.parent_span_id.is_empty()));
+}
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Word {
+    text: String,
+}
+
+/// Served by a process of its own.
+#[metropolis::task(subject = "telling.back", http = "none", timeout = "5s")]
+async fn back(word: Word) -> Result<String, metropolis::Fault>;
 
 #[tokio::test]
 async fn the_last_spans_of_a_process_are_sent_before_it_ends_and_a_wrong_setting_is_told() {

@@ -52,7 +52,10 @@ impl ReplyRule {
 
     fn allows(&self, reply: &Subject) -> bool {
         let bytes = reply.as_bytes();
-        if ALWAYS.iter().any(|prefix| bytes.starts_with(prefix.as_bytes())) {
+        if ALWAYS
+            .iter()
+            .any(|prefix| bytes.starts_with(prefix.as_bytes()))
+        {
             return true;
         }
         let text = reply.as_str();

@@ -11,6 +11,10 @@ pub mod exposition;
 mod histogram;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg_attr(
+    not(any(test, feature = "otlp")),
+    expect(dead_code, reason = "nothing records")
+)]
 mod sampler;
 pub mod spans;
 mod tally;

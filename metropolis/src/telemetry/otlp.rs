@@ -75,6 +75,7 @@ where
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
+        .with_target(false)
         .with_threads(false)
         .with_tracked_inactivity(false);
     Ok(Some(spans.with_filter(Recorded).boxed()))

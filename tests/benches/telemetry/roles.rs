@@ -26,16 +26,19 @@ pub(crate) enum Part {
     Off,
     Metrics,
     AccessLog,
+    /// Recording is on, and nothing is chosen.
+    TraceNone,
     TraceOne,
     TraceAll,
 }
 
 impl Part {
     /// The first is what the others are compared with.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Off,
         Self::Metrics,
         Self::AccessLog,
+        Self::TraceNone,
         Self::TraceOne,
         Self::TraceAll,
     ];
@@ -45,6 +48,7 @@ impl Part {
             Self::Off => "all off",
             Self::Metrics => "metrics",
             Self::AccessLog => "access log to a file",
+            Self::TraceNone => "tracing at 0 %",
             Self::TraceOne => "tracing at 1 %",
             Self::TraceAll => "tracing at 100 %",
         }
@@ -55,7 +59,7 @@ impl Part {
         match self {
             Self::Metrics | Self::TraceOne => Some(1.05),
             Self::AccessLog => Some(1.10),
-            Self::Off | Self::TraceAll => None,
+            Self::Off | Self::TraceNone | Self::TraceAll => None,
         }
     }
 
@@ -70,6 +74,7 @@ impl Part {
             ("METROPOLIS_LOG", log.to_owned()),
         ];
         let ratio = match self {
+            Self::TraceNone => "0",
             Self::TraceOne => "0.01",
             Self::TraceAll => "1",
             _ => return variables,

@@ -19,7 +19,7 @@
 //! [asked to](Gateway::with_discovery) whatever services are on the bus, as the program `metropolis-gateway` does.
 //!
 //! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
-//! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
+//! `/_routes` and `/metrics`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
 //! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
 //! 30 seconds, whose connection is closed, as an idle one is.
@@ -38,11 +38,14 @@ use metropolis::permissions::Permissions;
 use metropolis::worker::stop_signal;
 use metropolis::{Bus, RunError, Worker, connect};
 
+mod access;
 mod admin;
 mod admission;
 mod discovery;
 mod fixed;
+mod flood;
 mod forward;
+mod metrics;
 mod mount;
 mod openapi;
 mod operation;
@@ -53,6 +56,7 @@ mod start;
 mod status;
 mod table;
 mod testing;
+mod traced;
 mod workers;
 
 pub use fixed::StaticRoute;
@@ -88,6 +92,8 @@ pub struct Gateway {
     fixed: Vec<StaticRoute>,
     is_discovering: bool,
     discovery_interval: Duration,
+    metrics: bool,
+    trusts_traces: Option<bool>,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -130,6 +136,8 @@ impl Gateway {
             fixed: Vec::new(),
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            metrics: true,
+            trusts_traces: None,
         }
     }
 
@@ -142,6 +150,8 @@ impl Gateway {
             stop_timeout: settings.stop_timeout,
             threads: settings.threads,
             discovery_interval: settings.discovery_interval,
+            metrics: settings.metrics,
+            trusts_traces: settings.trust_trace,
             ..Self::new(bus)
         }
     }
@@ -225,6 +235,29 @@ impl Gateway {
         self
     }
 
+    /// Counts no requests, and answers no `/metrics`. `METROPOLIS_METRICS`.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics = false;
+        self
+    }
+
+    /// Listens to what clients say of traces: `traceparent`, `tracestate` and `baggage` go along, and a trace that a client
+    /// records is recorded here. Otherwise only while the public address is one of the loopback. `METROPOLIS_TRUST_TRACE`.
+    #[must_use]
+    pub fn with_trusted_traces(mut self) -> Self {
+        self.trusts_traces = Some(true);
+        self
+    }
+
+    /// Listens to no client's word on traces, on the loopback neither: each request begins a trace of its own.
+    /// `METROPOLIS_TRUST_TRACE`.
+    #[must_use]
+    pub fn without_trusted_traces(mut self) -> Self {
+        self.trusts_traces = Some(false);
+        self
+    }
+
     /// A route to a responder that announces nothing, beside those there are.
     #[must_use]
     pub fn with_route(mut self, route: StaticRoute) -> Self {
@@ -284,9 +317,13 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::run`].
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        let running = self.start().await?;
+        let running = self
+            .start()
+            .await
+            .inspect_err(|_| metropolis::log::flush())?;
         stop.await;
         running.stop().await;
+        metropolis::telemetry::flush().await;
         Ok(())
     }
 

@@ -28,9 +28,9 @@ struct Flags {
     /// Address and port to listen on; 127.0.0.1:8080 otherwise [env: METROPOLIS_LISTEN]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address and port of /_routes, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
+    /// Address and port of /_routes, /metrics, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
     ///
-    /// Without it /_routes is answered only while the gateway listens on a loopback address.
+    /// Without it /_routes and /metrics are answered only while the gateway listens on a loopback address.
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
     /// How long to wait for a server at the start; for ever otherwise [env: METROPOLIS_CONNECT_TIMEOUT]
@@ -48,6 +48,17 @@ struct Flags {
     /// What is logged, such as debug or metropolis_gateway=debug [env: METROPOLIS_LOG]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// How log lines are written: text, json, or auto, which is text on a terminal and json otherwise
+    /// [env: METROPOLIS_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Whether requests are counted and /metrics is answered; 1 otherwise [env: METROPOLIS_METRICS]
+    #[arg(long, value_name = "0|1")]
+    metrics: Option<String>,
+    /// Whether clients are listened to in what they say of traces; while listening on a loopback address alone otherwise
+    /// [env: METROPOLIS_TRUST_TRACE]
+    #[arg(long, value_name = "0|1")]
+    trust_trace: Option<String>,
     /// A file of settings and routes, in TOML
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -188,6 +199,9 @@ impl Flags {
                 self.threads.map(|count| count.to_string()),
             ),
             ("METROPOLIS_LOG", self.log.clone()),
+            ("METROPOLIS_LOG_FORMAT", self.log_format.clone()),
+            ("METROPOLIS_METRICS", self.metrics.clone()),
+            ("METROPOLIS_TRUST_TRACE", self.trust_trace.clone()),
         ];
         named
             .into_iter()

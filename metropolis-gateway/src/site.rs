@@ -3,7 +3,8 @@
 //! The routes of the tasks and the gateway's own paths stand in one table, so that both have the same rules for paths
 //! and methods. No sockets here: a listener and a test come in by the same door.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,16 +13,21 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
-use metropolis::{Bus, Client};
+use metropolis::telemetry::{BusFigures, Exposition, TaskFigures};
+use metropolis::{Bus, Client, RunningWorker};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
 use tokio::task::JoinSet;
 
-use self::board::Board;
+pub(crate) use self::board::Board;
 use self::follow::{Base, follow};
 use self::readiness::Readiness;
 use self::routes::{Routes, Target};
+use crate::access::Passage;
 use crate::admin::{self, BuiltIn};
 use crate::fixed::{self, StaticRoute};
 use crate::forward::{Forwarding, forward};
+use crate::metrics::{GatewayFigures, Metrics};
 use crate::operation::Operation;
 use crate::status::Refusal;
 use crate::table::canonical;
@@ -52,6 +58,9 @@ pub(crate) struct Site {
     board: Arc<Board>,
     forwarding: Forwarding,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    exposition: Option<Arc<Exposition>>,
+    workers: Arc<OnceLock<TaskFigures>>,
     /// What watches the bus, if anything; it ends with the last sibling.
     watching: Arc<JoinSet<()>>,
 }
@@ -67,6 +76,10 @@ pub(crate) struct Plan {
     pub(crate) fixed: Vec<StaticRoute>,
     /// How often services on the bus are asked; `None` where they are not looked for.
     pub(crate) discovery: Option<Duration>,
+    /// Whether requests are counted and `/metrics` is answered.
+    pub(crate) metrics: bool,
+    /// Whether clients are listened to in what they say of traces.
+    pub(crate) trusts_traces: bool,
 }
 
 impl Site {
@@ -81,8 +94,21 @@ impl Site {
         } else {
             BuiltIn::PUBLIC
         };
-        let base = Base { own, built_in };
+        let metrics = Arc::new(Metrics::default());
+        let base = Base {
+            own,
+            built_in,
+            metrics: Arc::clone(&metrics),
+        };
         let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
+        let workers = Arc::default();
+        let shown = plan.metrics.then(|| {
+            let gateway = GatewayFigures {
+                metrics: Arc::clone(&metrics),
+                board: Arc::clone(&board),
+            };
+            exposition(gateway, &plan.bus, &workers)
+        });
         let mut watching = JoinSet::new();
         if let Some(interval) = plan.discovery {
             let seen = discovery::watch_bus(plan.bus.clone(), interval, &mut watching);
@@ -91,11 +117,15 @@ impl Site {
         Ok(Self {
             readiness: Arc::new(Readiness::new(plan.bus.clone(), Arc::clone(&board))),
             board,
+            metrics,
+            exposition: shown.map(Arc::new),
+            workers,
             forwarding: Forwarding {
                 client: Client::new(plan.bus.clone()),
                 bus: plan.bus,
                 body_max: plan.body_max,
                 headers: plan.headers,
+                trusts_traces: plan.trusts_traces,
             },
             watching: Arc::new(watching),
         })
@@ -115,6 +145,9 @@ impl Site {
             board: Arc::clone(&self.board),
             forwarding: self.forwarding.over(bus),
             readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
+            exposition: self.exposition.clone(),
+            workers: Arc::clone(&self.workers),
             watching: Arc::clone(&self.watching),
         }
     }
@@ -124,6 +157,12 @@ impl Site {
         &self.readiness
     }
 
+    /// Shows what the workers of this process count as well. Asked once, before the first request.
+    pub(crate) fn show(&self, workers: &[RunningWorker]) {
+        let figures = workers.iter().map(RunningWorker::figures);
+        let _ = self.workers.set(TaskFigures::merged(figures));
+    }
+
     /// Answers a request. Never fails: what goes wrong is an answer as well.
     pub(crate) async fn respond<B: Body<Data = Bytes> + Unpin>(
         &self,
@@ -131,10 +170,15 @@ impl Site {
         head: &Parts,
         body: &mut B,
     ) -> Response<Bytes> {
-        let response = self
-            .answer(side, head, body)
-            .await
-            .unwrap_or_else(|refusal| refusal.into_response(None));
+        // This request keeps these routes to its end, whatever is swapped in meanwhile.
+        let routes = self.board.routes();
+        let mut passage = self.begin(head);
+        let answer = self.answer(&routes, side, head, body, &mut passage).await;
+        let response = match answer {
+            Ok(response) => response,
+            Err((refusal, allow)) => refused(refusal, allow, &mut passage),
+        };
+        passage.end(response.status());
         if head.method == Method::HEAD {
             without_body(response)
         } else {
@@ -142,32 +186,58 @@ impl Site {
         }
     }
 
-    async fn answer<B: Body<Data = Bytes> + Unpin>(
+    /// Answers a request that cannot be looked at any further.
+    pub(crate) fn refuse(&self, head: &Parts, refusal: Refusal) -> Response<Bytes> {
+        let mut passage = self.begin(head);
+        let response = refused(refusal, None, &mut passage);
+        passage.end(response.status());
+        response
+    }
+
+    fn begin(&self, head: &Parts) -> Passage<'_> {
+        let (is_counted, trusts) = (self.exposition.is_some(), self.forwarding.trusts_traces);
+        Passage::begin(&self.metrics, is_counted, head, trusts)
+    }
+
+    /// The answer, or why there is none, with the methods of the path where it has any.
+    async fn answer<'r, B: Body<Data = Bytes> + Unpin>(
         &self,
+        routes: &'r Routes,
         side: Side,
         head: &Parts,
         body: &mut B,
-    ) -> Result<Response<Bytes>, Refusal> {
-        check_sizes(head)?;
-        check_framing(&head.headers)?;
-        let path = canonical(head.uri.path())?;
-        // This request keeps these routes to its end, whatever is swapped in meanwhile.
-        let routes = self.board.routes();
+        passage: &mut Passage<'r>,
+    ) -> Result<Response<Bytes>, (Refusal, Option<&'r HeaderValue>)> {
+        let of_no_path = |refusal| (refusal, None);
+        check_sizes(head).map_err(of_no_path)?;
+        check_framing(&head.headers).map_err(of_no_path)?;
+        let path = canonical(head.uri.path()).map_err(|error| of_no_path(error.into()))?;
         let table = match side {
             Side::Public => &routes.public,
             Side::Admin => &routes.admin,
         };
-        let found = table.find(&path)?.ok_or(Refusal::NotFound)?;
+        let found = table
+            .find(&path)
+            .map_err(|error| of_no_path(error.into()))?;
+        let found = found.ok_or((Refusal::NotFound, None))?;
         let allow = found.methods.allow();
-        let answer = match found.methods.get(&head.method) {
+        let target = found.methods.get(&head.method);
+        if let Some(target) = target.or_else(|| found.methods.any()) {
+            passage.on_route(target.meter());
+        }
+        let answer = match target {
             Some(Target::Task(task)) => {
-                forward(&self.forwarding, task, &found.values, head, body).await
+                passage.reaches(task.name());
+                forward(&self.forwarding, task, &found.values, head, body, passage).await
             }
-            Some(Target::BuiltIn(path)) => self.say(*path, &routes).await,
+            Some(Target::BuiltIn(path, _)) => {
+                passage.stays_here();
+                self.say(*path, routes).await
+            }
             None if head.method == Method::OPTIONS => Ok(options(allow)),
             None => Err(Refusal::Method),
         };
-        Ok(answer.unwrap_or_else(|refusal| refusal.into_response(Some(allow))))
+        answer.map_err(|refusal| (refusal, Some(allow)))
     }
 
     /// Answers one of the gateway's own paths.
@@ -180,7 +250,46 @@ impl Site {
                 Ok(admin::json(Bytes::from_static(br#"{"status":"ready"}"#)))
             }
             BuiltIn::Readyz => Err(Refusal::NotReady),
+            BuiltIn::Metrics => self.say_metrics().await.ok_or(Refusal::NotFound),
         }
+    }
+
+    /// `None` where metrics are switched off. Writing those of thousands of routes takes a while, in which a thread of the
+    /// runtime would do nothing else.
+    async fn say_metrics(&self) -> Option<Response<Bytes>> {
+        let exposition = Arc::clone(self.exposition.as_ref()?);
+        let text = tokio::task::spawn_blocking(move || exposition.text());
+        text.await.ok().map(admin::metrics)
+    }
+}
+
+fn refused(
+    refusal: Refusal,
+    allow: Option<&HeaderValue>,
+    passage: &mut Passage<'_>,
+) -> Response<Bytes> {
+    passage.fails(refusal.code());
+    refusal.into_response(allow, passage.trace().trace_id())
+}
+
+fn exposition(
+    gateway: GatewayFigures,
+    bus: &Bus,
+    workers: &Arc<OnceLock<TaskFigures>>,
+) -> Exposition {
+    Exposition::new()
+        .with(gateway)
+        .with(BusFigures::new(bus.clone(), None))
+        .with(WorkerFigures(Arc::clone(workers)))
+}
+
+/// What the workers of this process count, once they run.
+#[derive(Debug)]
+struct WorkerFigures(Arc<OnceLock<TaskFigures>>);
+
+impl Collector for WorkerFigures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.0.get().map_or(Ok(()), |tasks| tasks.encode(encoder))
     }
 }
 

@@ -108,6 +108,7 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     let is_local = address.ip().to_canonical().is_loopback();
     let site = Arc::new(Site::new(&catalog, plan(&gateway, headers, is_local))?);
     let workers = workers::start(gateway.workers).await?;
+    site.show(&workers);
     let server = Server::start(site, gateway.threads).await;
     let mut server = server.map_err(StartError::Threads)?;
     server.listen(public.0, Side::Public);
@@ -146,7 +147,9 @@ async fn without_listeners(
     let catalog = Catalog::linked()?;
     let headers = forwarded(&gateway)?;
     let site = Site::new(&catalog, plan(&gateway, headers, is_local))?;
-    Ok((site, workers::start(gateway.workers).await?))
+    let workers = workers::start(gateway.workers).await?;
+    site.show(&workers);
+    Ok((site, workers))
 }
 
 fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
@@ -157,6 +160,8 @@ fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
         is_local,
         fixed: gateway.fixed.clone(),
         discovery: gateway.is_discovering.then_some(gateway.discovery_interval),
+        metrics: gateway.metrics,
+        trusts_traces: gateway.trusts_traces.unwrap_or(is_local),
     }
 }
 

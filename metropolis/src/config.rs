@@ -42,6 +42,9 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
     "METROPOLIS_LOG",
+    "METROPOLIS_LOG_FORMAT",
+    "METROPOLIS_METRICS",
+    "METROPOLIS_TRUST_TRACE",
     "METROPOLIS_NATS_SERVER",
 ];
 
@@ -74,8 +77,27 @@ pub struct Settings {
     pub allow_breaking: bool,
     /// `METROPOLIS_LOG`: what is logged, as `tracing` filters spell it, such as `debug` or `metropolis=debug`.
     pub log: String,
+    /// `METROPOLIS_LOG_FORMAT`: `text`, `json`, or `auto`, which is text on a terminal and JSON otherwise.
+    pub log_format: LogFormat,
+    /// `METROPOLIS_METRICS`: `0` answers no `/metrics` and measures no durations; on otherwise.
+    pub metrics: bool,
+    /// `METROPOLIS_TRUST_TRACE`: whether a gateway listens to what clients say of traces, `1` or `0`; while it listens on
+    /// a loopback address alone when absent.
+    pub trust_trace: Option<bool>,
     /// Variables that look like settings and are none.
     pub warnings: Vec<String>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As text on a terminal, as JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Whom to trust on the other side of a NATS connection, and as whom to connect.
@@ -119,6 +141,9 @@ impl Default for Settings {
             reply_prefixes: Vec::new(),
             allow_breaking: false,
             log: "info".to_owned(),
+            log_format: LogFormat::Auto,
+            metrics: true,
+            trust_trace: None,
             warnings: Vec::new(),
         }
     }
@@ -210,6 +235,11 @@ impl Settings {
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
+            "METROPOLIS_LOG_FORMAT" => self.log_format = log_format(value)?,
+            "METROPOLIS_METRICS" => self.metrics = switch(value)?,
+            "METROPOLIS_TRUST_TRACE" => {
+                self.trust_trace = some(value).map(|text| switch(&text)).transpose()?
+            }
             _ if KNOWN.contains(&name) => {}
             _ => self.warnings.push(unknown(name)),
         }
@@ -255,6 +285,15 @@ fn switch(value: &str) -> Result<bool, String> {
         "1" | "true" => Ok(true),
         "" | "0" | "false" => Ok(false),
         _ => Err(format!("`{value}` is neither `1` nor `0`")),
+    }
+}
+
+fn log_format(value: &str) -> Result<LogFormat, String> {
+    match value {
+        "" | "auto" => Ok(LogFormat::Auto),
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("`{value}` is none of `auto`, `text` and `json`")),
     }
 }
 
@@ -316,6 +355,9 @@ mod tests {
             ("METROPOLIS_THREADS", "4"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
             ("METROPOLIS_ALLOW_BREAKING", "1"),
+            ("METROPOLIS_LOG_FORMAT", "json"),
+            ("METROPOLIS_METRICS", "0"),
+            ("METROPOLIS_TRUST_TRACE", "0"),
         ])
         .expect("good values");
         let security = NatsSecurity {
@@ -339,6 +381,9 @@ mod tests {
         assert_eq!(settings.threads.map(NonZeroUsize::get), Some(4));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.allow_breaking);
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert!(!settings.metrics);
+        assert_eq!(settings.trust_trace, Some(false));
         assert!(settings.warnings.is_empty());
     }
 

@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tracing::Span;
 
 use crate::bus::{Bus, Incoming};
 use crate::catalog::{Catalog, Entry};
-use crate::context::{Context, Provisions};
+use crate::context::{Context, Provisions, Scope};
 use crate::fault::{BAD_INPUT, Fault};
 use crate::spec::{Answer, TaskSpec};
 use crate::task::Served;
+use crate::telemetry::spans::{self, Processed};
+use crate::telemetry::{Counts, Trace};
+use crate::trace::TraceId;
 use crate::wire::{Envelope, Headers, NotStarted, Reply};
 
 /// The longest timeout a caller can ask for; a larger number counts as silence would.
@@ -29,7 +33,7 @@ pub(crate) struct Dispatch {
     /// Whether the subject has parameters; most have none, and those calls read nothing from it.
     parameters: bool,
     answer: Answer,
-    provisions: Arc<Provisions>,
+    scope: Arc<Scope>,
 }
 
 /// A call that has not been polled yet.
@@ -37,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) future: BoxFuture<'static, Reply>,
     pub(crate) deadline: Instant,
     pub(crate) started: Instant,
+    /// The trace it belongs to, for faults that are not its own.
+    pub(crate) trace_id: Option<TraceId>,
 }
 
 impl Call {
@@ -51,14 +57,14 @@ impl Call {
 
 impl Dispatch {
     /// `None` for a declaration, which has nothing to run.
-    pub(crate) fn new(entry: Entry, provisions: Arc<Provisions>) -> Option<Self> {
+    pub(crate) fn new(entry: Entry, scope: Scope) -> Option<Self> {
         let answer = entry.spec.answer?;
         let parameters = entry.pattern.parameters().next().is_some();
         Some(Self {
             entry,
             parameters,
             answer,
-            provisions,
+            scope: Arc::new(scope),
         })
     }
 
@@ -66,12 +72,21 @@ impl Dispatch {
         &self.entry
     }
 
-    /// Makes a call of a message, which starts now.
+    /// Makes a call of a message, which starts now. `is_settled` says whether the sender decides about traces.
     ///
     /// # Errors
     /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
-    pub(crate) fn open(&self, incoming: Incoming, now: Instant) -> Result<Call, Reply> {
-        let parameters = self.parameters(&incoming)?;
+    pub(crate) fn open(
+        &self,
+        incoming: Incoming,
+        now: Instant,
+        is_settled: bool,
+    ) -> Result<Call, Reply> {
+        let trace = Trace::of_message(&incoming.headers, is_settled, || self.span(&incoming));
+        let trace_id = trace.trace_id();
+        let parameters = self
+            .parameters(&incoming)
+            .map_err(|reply| reply.in_trace(trace_id))?;
         let envelope = Envelope {
             parameters,
             headers: incoming.headers,
@@ -82,16 +97,29 @@ impl Dispatch {
         if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
-        let ctx = Context::new(
-            Arc::clone(&self.provisions),
-            envelope.headers.clone(),
-            deadline,
-        );
+        let (scope, headers) = (Arc::clone(&self.scope), envelope.headers.clone());
+        let ctx = Context::new(scope, headers, deadline, trace.clone());
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
+        let future = match trace.into_span() {
+            Some(span) => spans::recorded(future, span, &self.scope.instance),
+            None => future,
+        };
         Ok(Call {
+            trace_id,
             future,
             deadline,
             started: now,
+        })
+    }
+
+    fn span(&self, incoming: &Incoming) -> Span {
+        let meta = self.entry.meta();
+        spans::processing(&Processed {
+            task: meta.name,
+            template: meta.subject,
+            subject: incoming.subject.as_str(),
+            queue: self.entry.queue.as_str(),
+            instance: &self.scope.instance,
         })
     }
 
@@ -132,14 +160,20 @@ impl Alone {
             .served()
             .next()
             .expect("a task with a body is served");
-        let provisions = Arc::new(Provisions::new(Bus::embedded()));
-        Self(Dispatch::new(entry.clone(), provisions).expect("a task with a body is answered"))
+        let meta = entry.meta();
+        let counts = Counts::new(meta.name, meta.concurrency, meta.timeout, true);
+        let scope = Scope {
+            worker: Arc::new(Provisions::new(Bus::embedded())),
+            counts: Arc::new(counts),
+            instance: Arc::from(""),
+        };
+        Self(Dispatch::new(entry.clone(), scope).expect("a task with a body is answered"))
     }
 
     /// `None` when the task has to wait.
     #[must_use]
     pub fn answer(&self, incoming: Incoming) -> Option<(Headers, Bytes)> {
-        let reply = match self.0.open(incoming, Instant::now()) {
+        let reply = match self.0.open(incoming, Instant::now(), false) {
             Ok(call) => call.future.now_or_never()?,
             Err(reply) => reply,
         };

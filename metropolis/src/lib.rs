@@ -46,7 +46,7 @@ pub mod fault;
 pub mod health;
 pub mod input;
 pub mod listing;
-mod log;
+pub mod log;
 pub mod permissions;
 mod replies;
 pub mod route;
@@ -56,6 +56,8 @@ pub mod service;
 pub mod spec;
 pub mod subject;
 pub mod task;
+pub mod telemetry;
+pub mod trace;
 pub mod wire;
 pub mod worker;
 

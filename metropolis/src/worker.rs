@@ -17,6 +17,7 @@ use crate::permissions::Permissions;
 use crate::service::{self, Breaking, Identity, Offer};
 use crate::spec::TaskSpec;
 use crate::task::Served;
+use crate::telemetry::BusFigures;
 
 mod lane;
 mod pace;
@@ -48,6 +49,7 @@ pub struct Worker {
     reply_prefixes: Vec<String>,
     allow_breaking: bool,
     health: Option<Health>,
+    metrics: bool,
 }
 
 /// Why a worker did not start.
@@ -87,6 +89,7 @@ impl Worker {
             reply_prefixes: Vec::new(),
             allow_breaking: false,
             health: None,
+            metrics: true,
         }
     }
 
@@ -98,6 +101,7 @@ impl Worker {
             stop_timeout: settings.stop_timeout,
             reply_prefixes: settings.reply_prefixes.clone(),
             allow_breaking: settings.allow_breaking,
+            metrics: settings.metrics,
             ..Self::new(bus)
         }
     }
@@ -154,10 +158,17 @@ impl Worker {
         self
     }
 
-    /// Lets this worker say whether it is ready.
+    /// Lets this worker say whether it is ready, and show its metrics.
     #[must_use]
     pub fn with_health(mut self, health: Health) -> Self {
         self.health = Some(health);
+        self
+    }
+
+    /// Measures no durations, and shows no metrics where it tells its [health](Self::with_health). `METROPOLIS_METRICS`.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics = false;
         self
     }
 
@@ -202,7 +213,8 @@ impl Worker {
         let identity = self.identity(&served)?;
         let mut sides = Vec::new();
         for (bus, served) in self.shares(&served) {
-            let offers: Vec<Offer> = served.iter().map(Offer::of).collect();
+            let offers = served.iter().map(|entry| Offer::of(entry, self.metrics));
+            let offers: Vec<Offer> = offers.collect();
             self.check_contracts(&bus, &offers).await?;
             let side = Side::new(bus, &identity, &self.reply_prefixes, &served)?;
             sides.push((side, served, offers));
@@ -213,12 +225,10 @@ impl Worker {
             side.serve(&identity, served, offers, &provisions).await?;
             serving.push(side);
         }
-        Ok(RunningWorker::new(
-            identity,
-            serving,
-            self.health,
-            self.stop_timeout,
-        ))
+        let running = RunningWorker::new(identity, serving, self.health, self.stop_timeout);
+        let buses = BusFigures::new(self.bus, self.internal_bus);
+        running.show(self.metrics.then_some(buses));
+        Ok(running)
     }
 
     /// Which tasks are served on which bus. Where there are two, internal tasks are kept off the outer one.

@@ -5,10 +5,12 @@
 //!
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
+//! - [`collector`] takes the spans that processes send
 //! - [`credentials`] makes keys, tokens and certificates
 //! - [`network`] is a server where each part of a test may do what its printed permissions say
 //! - [`process`] runs the example binaries as child processes
 //! - [`kubernetes`] finds or fetches `helm` and `kubectl`, for rendering alone, and the schemas of Kubernetes
+//! - [`promtool`] checks what Prometheus would read
 //! - [`python`] keeps one virtual environment with the foreign test tools
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
 //! - [`http`] sends requests exactly as the test wrote them
@@ -18,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod collector;
 pub mod credentials;
 pub mod http;
 mod install;
@@ -26,6 +29,7 @@ pub mod load;
 pub mod nats_server;
 pub mod network;
 pub mod process;
+pub mod promtool;
 pub mod proxy;
 pub mod python;
 mod readme;

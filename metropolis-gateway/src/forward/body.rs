@@ -175,7 +175,7 @@ mod tests {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
         let kind = Kind::of(&headers, &Method::POST, raw);
-        let kind = kind.map_err(|refusal| refusal.into_response(None).status().as_u16());
+        let kind = kind.map_err(|refusal| refusal.into_response(None, None).status().as_u16());
         assert_eq!(kind, expected, "{media_type:?}");
     }
 
@@ -218,7 +218,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         let refusal = Kind::of(&headers, &Method::POST, true).expect_err("gzip");
-        let response = refusal.into_response(None);
+        let response = refusal.into_response(None, None);
         assert_eq!(response.status(), 415);
         assert_eq!(response.headers()[ACCEPT_ENCODING], "identity");
     }
@@ -243,6 +243,6 @@ mod tests {
         let refusal = read(Kind::Json, &mut Stalled, 1)
             .await
             .expect_err("no body");
-        assert_eq!(refusal.into_response(None).status(), 408);
+        assert_eq!(refusal.into_response(None, None).status(), 408);
     }
 }

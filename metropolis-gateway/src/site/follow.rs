@@ -11,6 +11,7 @@ use super::routes::Routes;
 use crate::admin::BuiltIn;
 use crate::admission::{Admitted, Quarantined, admit};
 use crate::discovery::Seen;
+use crate::metrics::Metrics;
 use crate::operation::Operation;
 
 /// The shortest time between two changes; what comes meanwhile comes together. The first one waits for nothing.
@@ -24,6 +25,7 @@ const REST_TO_BUILD: u32 = 4;
 pub(super) struct Base {
     pub(super) own: Vec<Operation>,
     pub(super) built_in: &'static [BuiltIn],
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Base {
@@ -34,7 +36,7 @@ impl Base {
 
     fn with(&self, seen: &Seen, served: &HashSet<u64>) -> (Admitted, Routes) {
         let admitted = admit(&self.own, seen, served);
-        let routes = Routes::of(&admitted, self.built_in);
+        let routes = Routes::of(&admitted, self.built_in, &self.metrics);
         (admitted, routes)
     }
 }

@@ -41,6 +41,8 @@ fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
         is_local: false,
         fixed: Vec::new(),
         discovery: None,
+        metrics: true,
+        trusts_traces: false,
     };
     Site::new(&catalog, plan)
 }
@@ -77,7 +79,7 @@ fn framing(lines: &[(&'static str, &'static str)]) -> Result<(), u16> {
     for (name, value) in lines {
         headers.append(name, value);
     }
-    let status = |refusal: Refusal| refusal.into_response(None).status().as_u16();
+    let status = |refusal: Refusal| refusal.into_response(None, None).status().as_u16();
     check_framing(&headers).map_err(status)
 }
 
@@ -107,9 +109,9 @@ fn what_reads_almost_like_the_end_of_a_message_is_refused() {
 
 #[test]
 fn a_framing_that_is_in_doubt_ends_the_connection() {
-    let response = Refusal::Framing("why").into_response(None);
+    let response = Refusal::Framing("why").into_response(None, None);
     assert_eq!(response.headers()["connection"], "close");
-    let response = Refusal::Bad("why").into_response(None);
+    let response = Refusal::Bad("why").into_response(None, None);
     assert!(!response.headers().contains_key("connection"));
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::answers::{Endpoint, EndpointStats, Identity, Info, Ping, Stats};
 use super::offer::Offer;
-use super::{INFO, PING, STATS};
+use super::{INFO, PING, STATS, stats};
 use crate::bus::Outgoing;
 use crate::subject::Subject;
 
@@ -93,8 +93,10 @@ impl Part {
     }
 
     fn stats(&self, started: &str) -> Bytes {
-        let stats = |offer: &Offer| offer.counts().stats(&offer.endpoint, offer.concurrency);
-        let endpoints: Vec<EndpointStats> = self.offers.iter().map(stats).collect();
+        let offers = self.offers.iter();
+        let endpoints: Vec<EndpointStats> = offers
+            .map(|offer| stats::of(&offer.endpoint, offer.counts()))
+            .collect();
         json(&Stats::new(
             self.identity.clone(),
             started.to_owned(),

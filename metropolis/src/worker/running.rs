@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::side::Side;
 use crate::health::Health;
 use crate::service::Identity;
+use crate::telemetry::{BusFigures, Exposition, TaskFigures};
 
 /// A worker that serves. Stop it with [`RunningWorker::stop`]; dropping it abandons what runs.
 pub struct RunningWorker {
@@ -18,22 +19,33 @@ pub struct RunningWorker {
 }
 
 impl RunningWorker {
-    /// A worker that serves by now, and whose health says so.
+    /// A worker that serves by now.
     pub(super) fn new(
         identity: Identity,
         sides: Vec<Side>,
         health: Option<Health>,
         stop_timeout: Duration,
     ) -> Self {
-        if let Some(health) = &health {
-            health.begin(sides.iter().map(|side| side.bus().clone()));
-        }
         Self {
             identity,
             sides,
             health,
             stop_timeout,
         }
+    }
+
+    /// Lets the health say that this worker serves, and show its metrics where there are any.
+    pub(super) fn show(&self, buses: Option<BusFigures>) {
+        let Some(health) = &self.health else { return };
+        let shown = |buses| Exposition::new().with(buses).with(self.figures());
+        let checked = self.sides.iter().map(|side| side.bus().clone());
+        health.begin(checked, buses.map(shown));
+    }
+
+    /// What the tasks count, for whoever shows metrics in the place of this worker's own health.
+    #[must_use]
+    pub fn figures(&self) -> TaskFigures {
+        TaskFigures::of(self.sides.iter().flat_map(Side::counts))
     }
 
     /// The name of the service.

@@ -12,10 +12,11 @@ use super::StartError;
 use super::lane::{Lane, Shared};
 use crate::bus::{Bus, Serving, Taker};
 use crate::catalog::{Entry, Problems};
-use crate::context::Provisions;
+use crate::context::{Provisions, Scope};
 use crate::dispatch::Dispatch;
 use crate::replies::ReplyRule;
-use crate::service::{Counts, Identity, Offer, Presence};
+use crate::service::{Identity, Offer, Presence};
+use crate::telemetry::Counts;
 
 /// What a worker still does for its replies after the last call ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -54,6 +55,11 @@ impl Side {
         })
     }
 
+    /// Where the tasks of this side count.
+    pub(super) fn counts(&self) -> impl Iterator<Item = Arc<Counts>> {
+        self.lanes.iter().map(|lane| Arc::clone(lane.counts()))
+    }
+
     pub(super) fn bus(&self) -> &Bus {
         &self.shared.bus
     }
@@ -67,8 +73,14 @@ impl Side {
         provisions: &Arc<Provisions>,
     ) -> Result<(), StartError> {
         for (entry, offer) in served.into_iter().zip(&offers) {
-            if let Some(dispatch) = Dispatch::new(entry, Arc::clone(provisions)) {
-                self.add(dispatch, Arc::clone(offer.counts())).await?;
+            let (worker, counts) = (Arc::clone(provisions), Arc::clone(offer.counts()));
+            let scope = Scope {
+                worker,
+                counts: Arc::clone(&counts),
+                instance: Arc::clone(&self.shared.instance),
+            };
+            if let Some(dispatch) = Dispatch::new(entry, scope) {
+                self.add(dispatch, counts).await?;
             }
         }
         let replies = Arc::clone(&self.shared.replies);

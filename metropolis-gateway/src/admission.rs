@@ -93,7 +93,7 @@ pub(crate) fn admit(own: &[Operation], groups: &[Group], served: &HashSet<u64>) 
 }
 
 /// What strangers wrote goes into logs and listings as one line of printable text.
-fn readable(text: &str) -> String {
+pub(crate) fn readable(text: &str) -> String {
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().take(REASON_MAX).map(printable).collect()
 }

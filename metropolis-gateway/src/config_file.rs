@@ -49,6 +49,8 @@ const SETTINGS: &[&str] = &[
     "connect-timeout",
     "stop-timeout",
     "discovery-interval",
+    "docs",
+    "console",
     "log",
     "nats-ca",
     "nats-cert",

@@ -28,7 +28,7 @@ mod offered;
 mod round;
 
 pub(crate) use fleet::Group;
-pub(crate) use offered::{ENDPOINTS_MAX, Edition, Offered};
+pub(crate) use offered::{ANSWER_BYTES_MAX, ENDPOINTS_MAX, Edition, Offered, is_name};
 
 /// An interval outside of this is taken as the nearest that is not: asking all the time helps nobody.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);

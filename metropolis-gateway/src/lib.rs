@@ -18,8 +18,8 @@
 //! A gateway serves the tasks that are linked in, routes that are [configured](Gateway::with_route), and where it was
 //! [asked to](Gateway::with_discovery) whatever services are on the bus, as the program `metropolis-gateway` does.
 //!
-//! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
-//! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
+//! Beside the routes it answers `/openapi.json`, `/docs`, `/healthz` and `/readyz`, and on a local or administrative
+//! listener `/_routes` and `/_console`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
 //! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
 //! 30 seconds, whose connection is closed, as an idle one is.
@@ -39,6 +39,8 @@ use metropolis::{Bus, RunError, Worker, connect};
 
 mod admin;
 mod admission;
+mod assets;
+mod console;
 mod discovery;
 mod fixed;
 mod forward;
@@ -86,6 +88,8 @@ pub struct Gateway {
     fixed: Vec<StaticRoute>,
     is_discovering: bool,
     discovery_interval: Duration,
+    docs: bool,
+    console: bool,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -127,6 +131,8 @@ impl Gateway {
             fixed: Vec::new(),
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            docs: true,
+            console: true,
         }
     }
 
@@ -138,6 +144,8 @@ impl Gateway {
             admin_listen: settings.admin_listen,
             stop_timeout: settings.stop_timeout,
             discovery_interval: settings.discovery_interval,
+            docs: settings.docs,
+            console: settings.console,
             ..Self::new(bus)
         }
     }
@@ -221,6 +229,21 @@ impl Gateway {
         self
     }
 
+    /// Whether `/docs` is answered, the page about the routes; it is unless told otherwise. `METROPOLIS_DOCS`.
+    #[must_use]
+    pub fn with_docs(mut self, docs: bool) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// Whether `/_console` is answered where administrative paths are: the page about what runs, how well, and who calls
+    /// whom. It is unless told otherwise. `METROPOLIS_CONSOLE`.
+    #[must_use]
+    pub fn with_console(mut self, console: bool) -> Self {
+        self.console = console;
+        self
+    }
+
     /// A route to a responder that announces nothing, beside those there are.
     #[must_use]
     pub fn with_route(mut self, route: StaticRoute) -> Self {
@@ -247,12 +270,14 @@ impl Gateway {
     /// With every conflict between tasks and routes, or every subject that cannot be permitted.
     pub fn permissions(&self, discovered: &[String]) -> Result<Permissions, Problems> {
         let own = site::own(&Catalog::linked()?, &self.fixed)?;
-        let alone = permissions::alone(&own);
+        let mut permissions = permissions::alone(&own);
         if self.is_discovering {
-            permissions::with_discovery(alone, discovered)
-        } else {
-            Ok(alone)
+            permissions = permissions::with_discovery(permissions, discovered)?;
         }
+        if self.console {
+            permissions = permissions::with_console(permissions);
+        }
+        Ok(permissions)
     }
 
     /// Answers until the process is told to stop (SIGTERM or ctrl-c). The gateway stops first, then its workers, so that

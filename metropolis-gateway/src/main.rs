@@ -27,9 +27,9 @@ struct Flags {
     /// Address and port to listen on; 127.0.0.1:8080 otherwise [env: METROPOLIS_LISTEN]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address and port of /_routes, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
+    /// Address and port of /_console, /_routes, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
     ///
-    /// Without it /_routes is answered only while the gateway listens on a loopback address.
+    /// Without it /_console and /_routes are answered only while the gateway listens on a loopback address.
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
     /// How long to wait for a server at the start; for ever otherwise [env: METROPOLIS_CONNECT_TIMEOUT]
@@ -41,6 +41,12 @@ struct Flags {
     /// How often services are asked what they serve; 10s otherwise [env: METROPOLIS_DISCOVERY_INTERVAL]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     discovery_interval: Option<String>,
+    /// Whether /docs is answered, the page about the routes: 1, or 0 [env: METROPOLIS_DOCS]
+    #[arg(long, value_name = "SWITCH")]
+    docs: Option<String>,
+    /// Whether /_console is answered, the page about what runs: 1, or 0 [env: METROPOLIS_CONSOLE]
+    #[arg(long, value_name = "SWITCH")]
+    console: Option<String>,
     /// What is logged, such as debug or metropolis_gateway=debug [env: METROPOLIS_LOG]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -179,6 +185,8 @@ impl Flags {
                 "METROPOLIS_DISCOVERY_INTERVAL",
                 self.discovery_interval.clone(),
             ),
+            ("METROPOLIS_DOCS", self.docs.clone()),
+            ("METROPOLIS_CONSOLE", self.console.clone()),
             ("METROPOLIS_LOG", self.log.clone()),
         ];
         named

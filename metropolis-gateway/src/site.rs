@@ -3,8 +3,9 @@
 //! The routes of the tasks and the gateway's own paths stand in one table, so that both have the same rules for paths
 //! and methods. No sockets here: a listener and a test come in by the same door.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
@@ -17,9 +18,11 @@ use tokio::task::JoinSet;
 
 use self::board::Board;
 use self::follow::{Base, follow};
+use self::own::Asked;
 use self::readiness::Readiness;
-use self::routes::{Routes, Target};
-use crate::admin::{self, BuiltIn};
+use self::routes::Target;
+use crate::admin::{self, OwnPaths, Pages};
+use crate::console::{About, Console};
 use crate::fixed::{self, StaticRoute};
 use crate::forward::{Forwarding, forward};
 use crate::operation::Operation;
@@ -29,6 +32,7 @@ use crate::{discovery, operation};
 
 mod board;
 mod follow;
+mod own;
 mod readiness;
 mod routes;
 
@@ -52,6 +56,9 @@ pub(crate) struct Site {
     board: Arc<Board>,
     forwarding: Forwarding,
     readiness: Readiness,
+    console: Console,
+    about: About,
+    started: Instant,
     /// What watches the bus, if anything; it ends with the site.
     _watching: JoinSet<()>,
 }
@@ -64,6 +71,9 @@ pub(crate) struct Plan {
     pub(crate) headers: Vec<HeaderName>,
     /// Whether administrative paths are answered to everybody who reaches the public listener.
     pub(crate) is_local: bool,
+    /// The address of the public listener, where there is one.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) pages: Pages,
     pub(crate) fixed: Vec<StaticRoute>,
     /// How often services on the bus are asked; `None` where they are not looked for.
     pub(crate) discovery: Option<Duration>,
@@ -76,12 +86,8 @@ impl Site {
     /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
         let own = own(catalog, &plan.fixed)?;
-        let built_in = if plan.is_local {
-            BuiltIn::LOCAL
-        } else {
-            BuiltIn::PUBLIC
-        };
-        let base = Base { own, built_in };
+        let paths = OwnPaths::of(plan.pages, plan.is_local);
+        let base = Base { own, paths };
         let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
         let mut watching = JoinSet::new();
         if let Some(interval) = plan.discovery {
@@ -89,6 +95,16 @@ impl Site {
             watching.spawn(follow(base, Arc::clone(&board), seen));
         }
         Ok(Self {
+            console: Console::new(plan.bus.clone()),
+            started: Instant::now(),
+            about: About {
+                version: env!("CARGO_PKG_VERSION"),
+                uptime_s: 0,
+                is_ready: false,
+                is_discovering: plan.discovery.is_some(),
+                has_docs: plan.pages.docs,
+                public: plan.address,
+            },
             readiness: Readiness::new(plan.bus.clone(), Arc::clone(&board)),
             board,
             forwarding: Forwarding {
@@ -145,24 +161,18 @@ impl Site {
             Some(Target::Task(task)) => {
                 forward(&self.forwarding, task, &found.values, head, body).await
             }
-            Some(Target::BuiltIn(path)) => self.say(*path, &routes).await,
+            Some(Target::BuiltIn(path)) => {
+                let asked = Asked {
+                    side,
+                    routes: &routes,
+                    head,
+                };
+                self.say(*path, asked, body).await
+            }
             None if head.method == Method::OPTIONS => Ok(options(allow)),
             None => Err(Refusal::Method),
         };
         Ok(answer.unwrap_or_else(|refusal| refusal.into_response(Some(allow))))
-    }
-
-    /// Answers one of the gateway's own paths.
-    async fn say(&self, path: BuiltIn, routes: &Routes) -> Result<Response<Bytes>, Refusal> {
-        match path {
-            BuiltIn::OpenApi => Ok(admin::json(routes.openapi.clone())),
-            BuiltIn::Routes => Ok(admin::json(routes.listing.clone())),
-            BuiltIn::Healthz => Ok(admin::json(Bytes::from_static(br#"{"status":"alive"}"#))),
-            BuiltIn::Readyz if self.readiness.check().await => {
-                Ok(admin::json(Bytes::from_static(br#"{"status":"ready"}"#)))
-            }
-            BuiltIn::Readyz => Err(Refusal::NotReady),
-        }
     }
 }
 
@@ -277,7 +287,10 @@ fn options(allow: &HeaderValue) -> Response<Bytes> {
 /// The answer to `HEAD`: the length stays, the body does not.
 fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
     let length = response.body().len();
-    if response.status() != StatusCode::NO_CONTENT {
+    if !matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     *response.body_mut() = Bytes::new();

@@ -37,10 +37,13 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_SERVICE",
     "METROPOLIS_STOP_TIMEOUT",
     "METROPOLIS_DISCOVERY_INTERVAL",
+    "METROPOLIS_DOCS",
+    "METROPOLIS_CONSOLE",
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
     "METROPOLIS_LOG",
     "METROPOLIS_NATS_SERVER",
+    "METROPOLIS_CHROMIUM",
 ];
 
 /// What the environment says.
@@ -64,6 +67,10 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// `METROPOLIS_DISCOVERY_INTERVAL`: how often a gateway asks services what they serve, such as `10s`.
     pub discovery_interval: Duration,
+    /// `METROPOLIS_DOCS`: `0` leaves out the gateway's page about its routes, `/docs`.
+    pub docs: bool,
+    /// `METROPOLIS_CONSOLE`: `0` leaves out the gateway's page about what runs, `/_console`.
+    pub console: bool,
     /// `METROPOLIS_REPLY_PREFIXES`: more prefixes of reply subjects a worker may answer to, separated by commas.
     pub reply_prefixes: Vec<String>,
     /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
@@ -111,6 +118,8 @@ impl Default for Settings {
             service: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            docs: true,
+            console: true,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
             log: "info,async_nats=warn".to_owned(),
@@ -199,6 +208,8 @@ impl Settings {
             "METROPOLIS_SERVICE" => self.service = some(value).map(service).transpose()?,
             "METROPOLIS_STOP_TIMEOUT" => self.stop_timeout = duration(value)?,
             "METROPOLIS_DISCOVERY_INTERVAL" => self.discovery_interval = duration(value)?,
+            "METROPOLIS_DOCS" => self.docs = switch(value)?,
+            "METROPOLIS_CONSOLE" => self.console = switch(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
@@ -299,6 +310,8 @@ mod tests {
             ("METROPOLIS_ADMIN_LISTEN", "[::1]:81"),
             ("METROPOLIS_SERVICE", "billing"),
             ("METROPOLIS_STOP_TIMEOUT", "1m"),
+            ("METROPOLIS_DOCS", "0"),
+            ("METROPOLIS_CONSOLE", "false"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
             ("METROPOLIS_ALLOW_BREAKING", "1"),
         ])
@@ -323,6 +336,7 @@ mod tests {
         assert_eq!(settings.stop_timeout, Duration::from_secs(60));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.allow_breaking);
+        assert_eq!((settings.docs, settings.console), (false, false));
         assert!(settings.warnings.is_empty());
     }
 

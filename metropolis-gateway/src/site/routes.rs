@@ -1,11 +1,13 @@
 //! Routes: everything that is answered at one moment. Immutable; a change makes another one, which is swapped in whole.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use metropolis::listing::Line;
-use metropolis::route::{Method, Segment};
+use metropolis::route::Segment;
 use serde::Serialize;
 
-use crate::admin::BuiltIn;
+use crate::admin::{BuiltIn, OwnPaths};
 use crate::admission::{Admitted, Quarantined, Service};
 use crate::forward::TaskRoute;
 use crate::openapi;
@@ -26,6 +28,8 @@ pub(crate) struct Routes {
     pub(super) admin: Table<Target>,
     pub(super) openapi: Bytes,
     pub(super) listing: Bytes,
+    /// What all of it was made of.
+    pub(super) admitted: Arc<Admitted>,
 }
 
 /// What `/_routes` answers.
@@ -40,7 +44,7 @@ struct Listed<'a> {
 
 impl Routes {
     /// Works out tables and documents. Takes milliseconds where there are many operations.
-    pub(crate) fn of(admitted: &Admitted, built_in: &[BuiltIn]) -> Self {
+    pub(crate) fn of(admitted: Admitted, paths: &OwnPaths) -> Self {
         let operations = &admitted.operations;
         let listed = Listed {
             routes: operations.iter().map(Operation::line).collect(),
@@ -48,28 +52,34 @@ impl Routes {
             quarantined: &admitted.quarantined,
         };
         Self {
-            public: table(operations, built_in),
-            admin: table(&[], BuiltIn::ADMIN),
+            public: table(operations, &paths.public),
+            admin: table(&[], &paths.admin),
             openapi: openapi::document(operations).to_string().into(),
             listing: serde_json::to_vec(&listed)
                 .expect("a listing is plain data")
                 .into(),
+            admitted: Arc::new(admitted),
         }
     }
 }
 
 fn table(operations: &[Operation], built_in: &[BuiltIn]) -> Table<Target> {
-    let own: Vec<(BuiltIn, [Segment; 1])> = built_in
+    let own: Vec<(BuiltIn, Vec<Segment>)> = built_in
         .iter()
-        .map(|path| (*path, [Segment::Literal(path.name().to_owned())]))
+        .map(|path| (*path, literals(path.path())))
         .collect();
     let own = own
         .iter()
-        .map(|(path, segments)| (Method::Get, &segments[..], Target::BuiltIn(*path)));
+        .map(|(path, segments)| (path.method(), &segments[..], Target::BuiltIn(*path)));
     let tasks = operations.iter().filter_map(|operation| {
         let route = operation.route.as_ref()?;
         let task = TaskRoute::of(operation)?;
         Some((route.method, route.segments(), Target::Task(Box::new(task))))
     });
     Table::of(own.chain(tasks))
+}
+
+fn literals(path: &[&str]) -> Vec<Segment> {
+    let literal = |segment: &&str| Segment::Literal((*segment).to_owned());
+    path.iter().map(literal).collect()
 }

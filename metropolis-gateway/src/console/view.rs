@@ -1,0 +1,237 @@
+//! View: what the console shows at one moment, put together from the routes and from what services say. Pure.
+//!
+//! Everything is bounded; what is left out is counted, and can be found by searching.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metropolis::bus::Bus;
+use serde::Serialize;
+
+use self::calls::Call;
+use self::services::Service;
+use self::tasks::Task;
+use super::readings::{Instance, Readings};
+use super::sums::Sum;
+use crate::admission::Admitted;
+
+mod calls;
+mod services;
+mod tasks;
+
+/// Tasks that are shown at once.
+const TASKS_MAX: usize = 500;
+/// Services, and instances of all services together.
+const SERVICES_MAX: usize = 200;
+const INSTANCES_MAX: usize = 500;
+/// Pairs of a task and one that it calls.
+const CALLS_MAX: usize = 2000;
+
+/// An instance that has not answered for so long is silent.
+const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// What the gateway says of itself.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct About {
+    pub(crate) version: &'static str,
+    pub(crate) uptime_s: u64,
+    pub(crate) is_ready: bool,
+    /// Whether services on the bus are served as they come and go.
+    pub(crate) is_discovering: bool,
+    /// Whether the page about the routes is there.
+    pub(crate) has_docs: bool,
+    /// Where routes are answered, when that is another listener than the console's.
+    pub(crate) public: Option<SocketAddr>,
+}
+
+/// All that one picture is made of.
+#[derive(Debug)]
+pub(super) struct View {
+    /// What names must contain, in lower case; empty for all.
+    pub(super) find: String,
+    /// The task that is shown in full; empty for none.
+    pub(super) subject: String,
+    pub(super) admitted: Arc<Admitted>,
+    pub(super) readings: Arc<Readings>,
+    pub(super) trouble: Option<String>,
+    pub(super) about: About,
+    pub(super) bus: Bus,
+}
+
+#[derive(Serialize)]
+struct Picture<'a> {
+    gateway: &'a About,
+    bus: OfBus,
+    /// Why services could not be asked.
+    trouble: Option<&'a str>,
+    totals: Totals,
+    services: Vec<Service>,
+    tasks: Vec<Task>,
+    calls: Vec<Call>,
+    /// The instances of the task that is shown in full.
+    instances: Vec<OfInstance>,
+    left_out: LeftOut,
+}
+
+#[derive(Serialize)]
+struct OfBus {
+    kind: &'static str,
+    is_connected: bool,
+    in_flight: usize,
+    reconnects: u64,
+    rebuilds: u64,
+    dropped: u64,
+    malformed: u64,
+    late_replies: u64,
+}
+
+/// Over everything there is, whatever is shown.
+#[derive(Debug, Default, Serialize)]
+struct Totals {
+    services: usize,
+    quarantined: usize,
+    instances: usize,
+    silent: usize,
+    tasks: usize,
+    routes: usize,
+    numbers: Sum,
+}
+
+/// What one instance says of one task.
+#[derive(Serialize)]
+struct OfInstance {
+    service: String,
+    version: String,
+    instance: String,
+    is_silent: bool,
+    numbers: Sum,
+}
+
+/// What there is more than is shown.
+#[derive(Debug, Default, Serialize)]
+struct LeftOut {
+    tasks: usize,
+    services: usize,
+    instances: usize,
+    calls: usize,
+    /// Endpoints whose numbers are not even read.
+    endpoints: usize,
+}
+
+impl View {
+    /// The picture as the page reads it.
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.picture()).expect("texts and numbers have a JSON form")
+    }
+
+    fn picture(&self) -> Picture<'_> {
+        let mut tasks = tasks::all(&self.admitted, &self.readings);
+        let mut services = services::all(&self.admitted, &self.readings, &tasks);
+        let mut calls = calls::all(&self.readings, &tasks);
+        let totals = self.totals(&tasks, &services);
+        if !self.find.is_empty() {
+            tasks.retain(|task| task.contains(&self.find));
+            services.retain(|service| service.contains(&self.find));
+        }
+        let left_out = LeftOut {
+            tasks: cut(&mut tasks, TASKS_MAX),
+            services: cut(&mut services, SERVICES_MAX),
+            instances: services::cut_instances(&mut services, INSTANCES_MAX),
+            calls: cut(&mut calls, CALLS_MAX),
+            endpoints: self.readings.left_out,
+        };
+        Picture {
+            gateway: &self.about,
+            bus: self.bus(),
+            trouble: self.trouble.as_deref(),
+            totals,
+            instances: self.instances(),
+            services,
+            tasks,
+            calls,
+            left_out,
+        }
+    }
+
+    fn bus(&self) -> OfBus {
+        let counters = self.bus.counters();
+        OfBus {
+            kind: if self.bus.is_embedded() {
+                "embedded"
+            } else {
+                "NATS"
+            },
+            is_connected: self.bus.is_connected(),
+            in_flight: counters.in_flight,
+            reconnects: counters.reconnects,
+            rebuilds: counters.rebuilds,
+            dropped: counters.dropped,
+            malformed: counters.malformed,
+            late_replies: counters.late_replies,
+        }
+    }
+
+    fn totals(&self, tasks: &[Task], services: &[Service]) -> Totals {
+        let mut numbers = Sum::default();
+        for instance in self.readings.instances.values() {
+            let is_silent = self.readings.is_silent(instance);
+            instance
+                .endpoints
+                .iter()
+                .for_each(|reading| numbers.add(reading, is_silent));
+        }
+        let instances = || services.iter().flat_map(|service| &service.instances);
+        Totals {
+            services: services.len(),
+            quarantined: self.admitted.quarantined.len(),
+            instances: instances().count(),
+            silent: instances().filter(|instance| instance.is_silent()).count(),
+            tasks: tasks.len(),
+            routes: tasks.iter().map(|task| task.routes.len()).sum(),
+            numbers,
+        }
+    }
+
+    /// What each instance says of the task that is shown in full.
+    fn instances(&self) -> Vec<OfInstance> {
+        if self.subject.is_empty() {
+            return Vec::new();
+        }
+        let filter = tasks::filter_of(&self.admitted, &self.subject);
+        let all = self.readings.instances.iter();
+        let serving = all.filter_map(|((service, id), instance)| {
+            let is_silent = self.readings.is_silent(instance);
+            let mut numbers = Sum::default();
+            let of_task = instance.endpoints.iter();
+            of_task
+                .filter(|reading| reading.said.subject == filter)
+                .for_each(|reading| numbers.add(reading, is_silent));
+            (numbers.endpoints > 0).then(|| OfInstance {
+                service: service.clone(),
+                version: instance.version.clone(),
+                instance: id.clone(),
+                is_silent,
+                numbers,
+            })
+        });
+        serving.take(INSTANCES_MAX).collect()
+    }
+}
+
+impl Readings {
+    fn is_silent(&self, instance: &Instance) -> bool {
+        let asked = self.asked.unwrap_or(instance.heard);
+        asked.saturating_duration_since(instance.heard) > SILENT_AFTER
+    }
+}
+
+/// Cuts a list, and says how much that took away.
+fn cut<T>(list: &mut Vec<T>, max: usize) -> usize {
+    let left_out = list.len().saturating_sub(max);
+    list.truncate(max);
+    left_out
+}
+
+#[cfg(test)]
+mod tests;

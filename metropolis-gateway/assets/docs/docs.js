@@ -23,25 +23,27 @@ function mended({ React }) {
   };
 }
 
-/** What has no name, and the name it gets. */
-const NAMELESS = [
-  ["select.examples-select-element", () => "Example"],
-  ["select.content-type", () => "Media type"],
-  [".responses-table", (table) => `Responses of ${table.id.replace(/_responses$/, "")}`],
+/** What lacks an attribute, and what it gets. */
+const MISSING = [
+  ["select.examples-select-element", "aria-label", () => "Example"],
+  ["select.content-type", "aria-label", () => "Media type"],
+  [".responses-table", "aria-label", (table) => `Responses of ${table.id.replace(/_responses$/, "")}`],
+  [".information-container", "role", () => "banner"],
+  // What can be scrolled must be reached by the keyboard.
+  ["pre.microlight", "tabindex", () => "0"],
 ];
 
-function name() {
-  for (const [selector, text] of NAMELESS) {
-    for (const found of viewer.querySelectorAll(`${selector}:not([aria-label])`)) {
-      found.setAttribute("aria-label", text(found));
+function complete() {
+  for (const [selector, attribute, value] of MISSING) {
+    for (const found of viewer.querySelectorAll(`${selector}:not([${attribute}])`)) {
+      found.setAttribute(attribute, value(found));
     }
   }
-  viewer.querySelector(".information-container:not([role])")?.setAttribute("role", "banner");
   const title = viewer.querySelector(".info .title")?.firstChild?.textContent;
   if (title) document.title = `${title} · API`;
 }
 
-new MutationObserver(name).observe(viewer, { childList: true, subtree: true });
+new MutationObserver(complete).observe(viewer, { childList: true, subtree: true });
 
 window.SwaggerUIBundle({
   url: new URL("openapi.json", document.baseURI).href,

@@ -71,7 +71,7 @@ fn known(admitted: &Admitted) -> Vec<Service> {
         version: known.version.clone(),
         state: "served",
         reason: None,
-        instances: known.instances.iter().map(Instance::unheard).collect(),
+        instances: unheard(&known.instances),
         numbers: Sum::default(),
     });
     let quarantined = admitted.quarantined.iter().map(|known| Service {
@@ -79,10 +79,14 @@ fn known(admitted: &Admitted) -> Vec<Service> {
         version: known.version.clone(),
         state: "quarantined",
         reason: Some(known.reason.clone()),
-        instances: known.instances.iter().map(Instance::unheard).collect(),
+        instances: unheard(&known.instances),
         numbers: Sum::default(),
     });
     served.chain(quarantined).collect()
+}
+
+fn unheard(ids: &[String]) -> Vec<Instance> {
+    ids.iter().map(|id| Instance::unheard(id)).collect()
 }
 
 /// Where in the list an instance belongs.
@@ -169,9 +173,9 @@ impl Service {
 }
 
 impl Instance {
-    fn unheard(id: &String) -> Self {
+    fn unheard(id: &str) -> Self {
         Self {
-            id: id.clone(),
+            id: id.to_owned(),
             state: "unheard",
             started: None,
             numbers: Sum::default(),

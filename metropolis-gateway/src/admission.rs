@@ -14,7 +14,7 @@ use metropolis::route::{Route, Segment};
 use metropolis::subject::{Pattern, Queue, Token};
 use serde::Serialize;
 
-use crate::discovery::{ENDPOINTS_MAX, Edition, Group, Offered};
+use crate::discovery::{ENDPOINTS_MAX, Edition, Group, Offered, Seen, Unread};
 use crate::operation::{Format, Operation, Promise, Source, TIMEOUT_MAX};
 
 /// Operations of services on the bus that one gateway serves.
@@ -30,6 +30,8 @@ pub(crate) struct Admitted {
     pub(crate) operations: Vec<Operation>,
     pub(crate) services: Vec<Service>,
     pub(crate) quarantined: Vec<Quarantined>,
+    /// Answers that could not be read, since the start; nobody knows whose they were.
+    pub(crate) unread_answers: u64,
 }
 
 /// A service on the bus that is served.
@@ -46,14 +48,15 @@ pub(crate) struct Service {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Quarantined {
     pub(crate) service: String,
-    pub(crate) version: String,
+    /// `None` where nothing it says can be read.
+    pub(crate) version: Option<String>,
     pub(crate) instances: Vec<String>,
     pub(crate) reason: String,
 }
 
 /// Decides about everybody. `served` has the serials of those who are served now.
-pub(crate) fn admit(own: &[Operation], groups: &[Group], served: &HashSet<u64>) -> Admitted {
-    let mut groups: Vec<&Group> = groups.iter().collect();
+pub(crate) fn admit(own: &[Operation], seen: &Seen, served: &HashSet<u64>) -> Admitted {
+    let mut groups: Vec<&Group> = seen.groups.iter().collect();
     groups.sort_by_cached_key(|group| {
         let edition = &group.edition;
         let version = semver::Version::parse(&edition.version).ok();
@@ -63,7 +66,10 @@ pub(crate) fn admit(own: &[Operation], groups: &[Group], served: &HashSet<u64>) 
     let mut taken = Taken::default();
     own.iter()
         .for_each(|operation| taken.put(operation.clone()));
-    let mut admitted = Admitted::default();
+    let mut admitted = Admitted {
+        unread_answers: seen.unread_answers,
+        ..Admitted::default()
+    };
     for group in groups {
         let (service, version) = (group.edition.name.clone(), readable(&group.edition.version));
         let instances = group.instances.clone();
@@ -76,12 +82,13 @@ pub(crate) fn admit(own: &[Operation], groups: &[Group], served: &HashSet<u64>) 
             }),
             Err(reason) => admitted.quarantined.push(Quarantined {
                 service,
-                version,
+                version: Some(version),
                 instances,
                 reason: readable(&reason),
             }),
         }
     }
+    admitted.quarantined.extend(unread(&seen.unread));
     admitted
         .services
         .sort_by(|a, b| (&a.service, a.serial).cmp(&(&b.service, b.serial)));
@@ -90,6 +97,22 @@ pub(crate) fn admit(own: &[Operation], groups: &[Group], served: &HashSet<u64>) 
         .operations
         .sort_by(|a, b| a.pattern.as_str().cmp(b.pattern.as_str()));
     admitted
+}
+
+/// Instances of one service whose announcements have the same wrong with them, together.
+fn unread(unread: &[Unread]) -> impl Iterator<Item = Quarantined> {
+    let mut alike: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for Unread { service, id, why } in unread {
+        alike.entry((service, why)).or_default().push(id.clone());
+    }
+    alike
+        .into_iter()
+        .map(|((service, why), instances)| Quarantined {
+            service: service.to_owned(),
+            version: None,
+            instances,
+            reason: readable(&format!("its announcement {why}")),
+        })
 }
 
 /// What strangers wrote goes into logs and listings as one line of printable text.

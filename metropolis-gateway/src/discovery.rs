@@ -18,17 +18,20 @@ use tokio::task::JoinSet;
 use self::contracts::Contracts;
 pub(crate) use self::contracts::Promises;
 use self::fleet::Fleet;
-use self::offered::Announced;
-use self::offered::ToRead;
+use self::offered::{Announced, ToRead};
 use self::round::{Heard, Outcome};
+use self::unread::Unreadable;
 
 mod contracts;
 mod fleet;
 mod offered;
+mod pulse;
 mod round;
+mod unread;
 
 pub(crate) use fleet::Group;
 pub(crate) use offered::{ANSWER_BYTES_MAX, ENDPOINTS_MAX, Edition, Offered, is_name};
+pub(crate) use unread::Unread;
 
 /// An interval outside of this is taken as the nearest that is not: asking all the time helps nobody.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -53,6 +56,10 @@ const HEARD_MAX: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) groups: Vec<Group>,
+    /// Instances that announced what cannot be read.
+    pub(crate) unread: Vec<Unread>,
+    /// Answers to `INFO` that could not be read, since the start; nobody knows whose they were.
+    pub(crate) unread_answers: u64,
     /// Whether everybody was asked once and what they offer was read, so that nothing is missing that was there.
     pub(crate) is_complete: bool,
 }
@@ -89,6 +96,7 @@ struct Watcher {
     bus: Bus,
     interval: Duration,
     fleet: Fleet,
+    unreadable: Unreadable,
     contracts: Arc<Contracts>,
     readings: JoinSet<(u64, Result<Promises, String>)>,
     /// The editions in `readings`, so that none is read twice at a time.
@@ -111,6 +119,7 @@ impl Watcher {
             bus,
             interval: interval.clamp(INTERVAL_MIN, INTERVAL_MAX),
             fleet: Fleet::default(),
+            unreadable: Unreadable::default(),
             readings: JoinSet::new(),
             reading: HashSet::new(),
             seen,
@@ -181,13 +190,19 @@ impl Watcher {
         self.connections = connections(&self.bus);
         self.next_round = Instant::now() + jittered(self.interval);
         self.fleet.begin_round();
+        self.unreadable.begin_round();
     }
 
     fn hear(&mut self, heard: Heard) -> bool {
         match heard {
             Heard::Info(announced) => self.take_in(announced),
+            Heard::Unread(why) => {
+                self.unreadable.answered(why);
+                false
+            }
             Heard::Ping { name, id } => {
                 self.fleet.hear(&name, &id);
+                self.unreadable.hear(&name, &id);
                 false
             }
             Heard::End(outcome) => self.end_round(outcome),
@@ -195,7 +210,9 @@ impl Watcher {
     }
 
     fn end_round(&mut self, outcome: Outcome) -> bool {
-        let has_lost = self.fleet.end_round(outcome == Outcome::Whole);
+        let is_whole = outcome == Outcome::Whole;
+        let has_lost = self.fleet.end_round(is_whole);
+        let has_lost = self.unreadable.end_round(is_whole, Instant::now()) || has_lost;
         for edition in self.fleet.failed() {
             self.begin_reading(edition);
         }
@@ -211,27 +228,35 @@ impl Watcher {
         let Some((name, id)) = names(&joined) else {
             return false;
         };
-        match Announced::read(joined.payload).await {
-            Some(announced) if (&*announced.edition.name, &*announced.id) == (&*name, &*id) => {
-                self.take_in(announced)
+        let why = match Announced::read(joined.payload).await {
+            Ok(announced) if (&*announced.edition.name, &*announced.id) == (&*name, &*id) => {
+                return self.take_in(announced);
             }
-            _ => {
-                tracing::debug!(name, id, "an announcement cannot be read");
-                false
-            }
+            Ok(other) => format!("is that of `{}` `{}`", other.edition.name, other.id),
+            Err(why) => why,
+        };
+        if self.fleet.has(&name, &id) {
+            tracing::debug!(name, id, "what a known instance announces anew {why}");
+            return false;
         }
+        self.unreadable.announced(name, id, why)
     }
 
     fn take_in(&mut self, announced: Announced) -> bool {
+        let (name, id) = (&announced.edition.name, &announced.id);
+        let was_unread = self.unreadable.forget(name, id);
         let joined = self.fleet.join(announced);
         if let Some(edition) = joined.to_read {
             self.begin_reading(edition);
         }
-        joined.has_changed
+        joined.has_changed || was_unread
     }
 
     fn part_with(&mut self, left: &Incoming) -> bool {
-        names(left).is_some_and(|(name, id)| self.fleet.leave(&name, &id))
+        names(left).is_some_and(|(name, id)| {
+            let was_unread = self.unreadable.forget(&name, &id);
+            self.fleet.leave(&name, &id) || was_unread
+        })
     }
 
     fn begin_reading(&mut self, edition: ToRead) {
@@ -259,16 +284,18 @@ impl Watcher {
         let is_complete = self.first_round.as_ref().is_some_and(Vec::is_empty);
         self.seen.send_replace(Seen {
             groups: self.fleet.groups(),
+            unread: self.unreadable.list(),
+            unread_answers: self.unreadable.answers(),
             is_complete: is_complete || self.seen.borrow().is_complete,
         });
     }
 }
 
-/// Service and instance, as the subject of a notice names them.
+/// Service and instance, as the subject of a notice names them. What is no name there is nobody's.
 fn names(notice: &Incoming) -> Option<(String, String)> {
     let mut tokens = notice.subject.as_str().rsplit('.');
     let (id, name) = (tokens.next()?, tokens.next()?);
-    Some((name.to_owned(), id.to_owned()))
+    (is_name(name) && is_name(id)).then(|| (name.to_owned(), id.to_owned()))
 }
 
 fn connections(bus: &Bus) -> u64 {

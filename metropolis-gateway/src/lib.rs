@@ -229,18 +229,18 @@ impl Gateway {
         self
     }
 
-    /// Whether `/docs` is answered, the page about the routes; it is unless told otherwise. `METROPOLIS_DOCS`.
+    /// Answers no `/docs`, the page about the routes. `METROPOLIS_DOCS`.
     #[must_use]
-    pub fn with_docs(mut self, docs: bool) -> Self {
-        self.docs = docs;
+    pub fn without_docs(mut self) -> Self {
+        self.docs = false;
         self
     }
 
-    /// Whether `/_console` is answered where administrative paths are: the page about what runs, how well, and who calls
-    /// whom. It is unless told otherwise. `METROPOLIS_CONSOLE`.
+    /// Answers no `/_console`, the page about what runs, how well, and who calls whom; otherwise it is where the
+    /// administrative paths are. `METROPOLIS_CONSOLE`.
     #[must_use]
-    pub fn with_console(mut self, console: bool) -> Self {
-        self.console = console;
+    pub fn without_console(mut self) -> Self {
+        self.console = false;
         self
     }
 
@@ -258,7 +258,8 @@ impl Gateway {
         self
     }
 
-    /// What this gateway must be allowed on its NATS server, workers of the same process apart. Uses no bus.
+    /// What this gateway must be allowed on its NATS server, and the workers of the same process with it, on the
+    /// connection they share. Uses no bus.
     ///
     /// The subjects of its own routes are known. Those of services that are only found on the bus are not: name them as
     /// tasks declare them, `users.{id}.get`, or with all below, `users.>`. Services that are not named are found and
@@ -276,6 +277,9 @@ impl Gateway {
         }
         if self.console {
             permissions = permissions::with_console(permissions);
+        }
+        for worker in &self.workers {
+            permissions = permissions.with(worker.permissions()?);
         }
         Ok(permissions)
     }

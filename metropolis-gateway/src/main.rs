@@ -41,11 +41,11 @@ struct Flags {
     /// How often services are asked what they serve; 10s otherwise [env: METROPOLIS_DISCOVERY_INTERVAL]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     discovery_interval: Option<String>,
-    /// Whether /docs is answered, the page about the routes: 1, or 0 [env: METROPOLIS_DOCS]
-    #[arg(long, value_name = "SWITCH")]
+    /// Whether /docs is answered, the page about the routes; 1 otherwise [env: METROPOLIS_DOCS]
+    #[arg(long, value_name = "0|1")]
     docs: Option<String>,
-    /// Whether /_console is answered, the page about what runs: 1, or 0 [env: METROPOLIS_CONSOLE]
-    #[arg(long, value_name = "SWITCH")]
+    /// Whether /_console is answered, the page about what runs; 1 otherwise [env: METROPOLIS_CONSOLE]
+    #[arg(long, value_name = "0|1")]
     console: Option<String>,
     /// What is logged, such as debug or metropolis_gateway=debug [env: METROPOLIS_LOG]
     #[arg(long, value_name = "FILTER")]

@@ -82,6 +82,10 @@ fn filter(subject: &str) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use metropolis::permissions::Responses;
+
     use super::*;
     use crate::fixed::{self, StaticRoute};
 
@@ -111,6 +115,34 @@ mod tests {
         let text = "permissions: {\n  subscribe: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n  \
                     publish: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n}";
         assert_eq!(alone(&[]).to_string(), text);
+    }
+
+    #[test]
+    fn a_worker_on_the_same_connection_adds_what_is_its_own() {
+        let lines = |lines: &[&str]| lines.iter().copied().map(str::to_owned).collect();
+        let responses = Responses {
+            max: 1,
+            expires: Duration::from_secs(7),
+        };
+        let worker = Permissions {
+            subscribe: lines(&["a.b worker", PING, "_INBOX_worker.>"]),
+            publish: lines(&["metropolis.leave.a.*", INFO, "_INBOX_worker.>", "c.d"]),
+            responses: Some(responses),
+        };
+        let subjects = ["a.b", "c.d"].map(str::to_owned);
+        let gateway = with_discovery(alone(&[]), &subjects).expect("good subjects");
+        let both = gateway.clone().with(worker);
+        let [subscribe, publish] = [
+            (gateway.subscribe, &["a.b worker", PING][..]),
+            (gateway.publish, &["metropolis.leave.a.*"][..]),
+        ]
+        .map(|(of_gateway, new)| [of_gateway, lines(new)].concat());
+        let expected = Permissions {
+            subscribe,
+            publish,
+            responses: Some(responses),
+        };
+        assert_eq!(both, expected);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The grammar of `http = "METHOD /path/{param}"`, for good messages only; the runtime stays the authority.
+//! `tests/fixtures/routes.txt` holds what both accept and refuse.
 
 use syn::LitStr;
 

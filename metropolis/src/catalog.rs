@@ -176,6 +176,14 @@ impl Catalog {
     }
 }
 
+/// What to say where there must be some.
+pub(crate) fn no_tasks() -> Problem {
+    Problem::new("no tasks are linked into this binary").help(
+        "a crate that is only listed in Cargo.toml, this package's own library included, is not linked; \
+         name it once: `use my_tasks as _;`",
+    )
+}
+
 fn sort_key(entry: &Entry) -> (&str, &str, &str, u32) {
     let meta = entry.meta();
     (meta.subject, meta.name, meta.origin.file, meta.origin.line)

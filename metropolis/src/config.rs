@@ -67,9 +67,9 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// `METROPOLIS_DISCOVERY_INTERVAL`: how often a gateway asks services what they serve, such as `10s`.
     pub discovery_interval: Duration,
-    /// `METROPOLIS_DOCS`: `0` leaves out the gateway's page about its routes, `/docs`.
+    /// `METROPOLIS_DOCS`: `0` answers no `/docs`, the gateway's page about its routes; on otherwise.
     pub docs: bool,
-    /// `METROPOLIS_CONSOLE`: `0` leaves out the gateway's page about what runs, `/_console`.
+    /// `METROPOLIS_CONSOLE`: `0` answers no `/_console`, the gateway's page about what runs; on otherwise.
     pub console: bool,
     /// `METROPOLIS_REPLY_PREFIXES`: more prefixes of reply subjects a worker may answer to, separated by commas.
     pub reply_prefixes: Vec<String>,

@@ -1,19 +1,20 @@
-//! Permissions: the least a worker needs of a NATS server, from the same metadata as everything else. What a gateway
-//! needs is written in the same form and worked out there.
+//! Permissions: the least a worker or a caller needs of a NATS server, from the same metadata as everything else. What a
+//! gateway needs is written in the same form and worked out there.
 //!
 //! Whoever may publish to a subject somebody subscribes to can disconnect them, so permissions guard more than secrets.
 
 use std::fmt;
+use std::iter;
 use std::time::Duration;
 
-use crate::catalog::{Catalog, Entry, Problems};
+use crate::catalog::{Catalog, Entry, Problems, no_tasks};
 use crate::service::{self, ANNOUNCE, CONTRACT, INFO, LEAVE, Offer, PING, STATS};
 
 /// How much longer than the longest task a reply may take.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(5);
 
-/// What a worker or a gateway must be allowed on its NATS server. `Display` writes it as a block of a user in the
-/// server's configuration:
+/// What a worker, a caller or a gateway must be allowed on its NATS server. `Display` writes it as a block of a user in
+/// the server's configuration:
 ///
 /// ```text
 /// authorization { users: [ { user: billing, password: $PASSWORD
@@ -42,21 +43,24 @@ pub struct Responses {
     pub expires: Duration,
 }
 
-/// What a worker that serves every linked task must be allowed on its NATS server. Needs no bus.
+/// What a process must be allowed on its NATS server that serves every linked task with a body, and calls those that
+/// are declared. Needs no bus.
 ///
 /// The service is named after the package that holds the tasks; [`Worker::permissions`](crate::Worker::permissions)
-/// knows another name. Declared tasks are taken to be called; a task that calls one served by its own process needs
-/// that subject added.
+/// knows another name. A task that calls one served by its own process needs that subject added. Where every task is
+/// declared, these are the permissions [of a caller](Permissions::of_caller).
 ///
 /// # Errors
-/// With every conflict between the tasks.
+/// With every conflict between the tasks, or when there are none.
 pub fn permissions() -> Result<Permissions, Problems> {
     let catalog = Catalog::linked()?;
-    let package = catalog
-        .served()
-        .next()
-        .map_or("", |entry| entry.meta().origin.package);
-    Permissions::of(&catalog, package)
+    if catalog.entries().is_empty() {
+        return Err(Problems(vec![no_tasks()]));
+    }
+    match catalog.served().next() {
+        Some(first) => Permissions::of(&catalog, first.meta().origin.package),
+        None => Ok(Permissions::of_caller(&catalog)),
+    }
 }
 
 impl Permissions {
@@ -78,6 +82,44 @@ impl Permissions {
                 expires: timeouts.max().unwrap_or_default() + RESPONSE_MARGIN,
             }),
         })
+    }
+
+    /// The permissions for a process that calls the tasks of a catalog and serves none.
+    ///
+    /// Answers come to `_INBOX_client.>`, as on every connection made for the role `client`.
+    #[must_use]
+    pub fn of_caller(catalog: &Catalog) -> Self {
+        let called = catalog.entries().iter().map(|entry| entry.pattern.filter());
+        Self {
+            subscribe: vec![CALLER_INBOX.to_owned()],
+            publish: iter::once(CALLER_INBOX.to_owned()).chain(called).collect(),
+            responses: None,
+        }
+    }
+
+    /// The permissions for one connection that is used for both, as a gateway's is by a worker in the same process.
+    ///
+    /// A connection has one inbox, so the other one's is left out.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        add(&mut self.subscribe, other.subscribe);
+        add(&mut self.publish, other.publish);
+        self.responses = match (self.responses, other.responses) {
+            (Some(one), Some(other)) => Some(Responses {
+                max: one.max.max(other.max),
+                expires: one.expires.max(other.expires),
+            }),
+            (one, other) => one.or(other),
+        };
+        self
+    }
+}
+
+fn add(lines: &mut Vec<String>, others: Vec<String>) {
+    for line in others {
+        if !line.starts_with("_INBOX") && !lines.contains(&line) {
+            lines.push(line);
+        }
     }
 }
 
@@ -118,6 +160,9 @@ fn published(catalog: &Catalog, service: &str) -> Vec<String> {
 
 /// Where a worker hears answers, and itself.
 const INBOX: &str = "_INBOX_worker.>";
+
+/// Where one hears them who only calls.
+const CALLER_INBOX: &str = "_INBOX_client.>";
 
 impl fmt::Display for Permissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

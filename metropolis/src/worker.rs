@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bus::{Bus, SubscribeError};
-use crate::catalog::{Catalog, Entry, Problems};
+use crate::catalog::{Catalog, Entry, Problems, no_tasks};
 use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
 use crate::health::Health;
@@ -277,7 +277,7 @@ impl Worker {
         let doubled = self.provisions.doubled().iter();
         let problems = served
             .is_empty()
-            .then(problems::no_tasks)
+            .then(no_tasks)
             .into_iter()
             .chain(doubled.map(|name| problems::doubled(name)))
             .chain(problems::missing(served, &self.provisions));

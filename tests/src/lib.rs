@@ -5,6 +5,8 @@
 //!
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
+//! - [`credentials`] makes keys, tokens and certificates
+//! - [`network`] is a server where each part of a test may do what its printed permissions say
 //! - [`process`] runs the example binaries as child processes
 //! - [`python`] keeps one virtual environment with the foreign test tools
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
@@ -15,10 +17,12 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod credentials;
 pub mod http;
 mod install;
 pub mod load;
 pub mod nats_server;
+pub mod network;
 pub mod process;
 pub mod proxy;
 pub mod python;
@@ -27,6 +31,7 @@ pub mod wait;
 
 pub use http::HttpClient;
 pub use nats_server::NatsServer;
+pub use network::{Network, WITNESS};
 pub use process::Process;
 pub use proxy::DelayProxy;
 pub use wait::{eventually, within};

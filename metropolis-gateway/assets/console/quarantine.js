@@ -10,10 +10,11 @@ export function quarantine() {
     h("thead", {}, h("tr", {}, [["Service"], ["Reason"], ["Instances", "wide"]].map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))),
     body));
   const empty = h("p", { class: "empty" });
+  const unread = h("p", { class: "note" });
   const node = h("div", {},
     h("h1", { tabindex: "-1" }, "Quarantine"),
     h("p", { class: "lead" }, "A service is served as a whole or not at all. These are on the bus, and no request reaches them through this gateway; it looks again as soon as they say something new."),
-    table, empty);
+    table, empty, unread);
   const showRows = list(body, row);
 
   function show(data) {
@@ -22,6 +23,8 @@ export function quarantine() {
     mark(table, "hidden", services.length === 0);
     mark(empty, "hidden", services.length > 0);
     write(empty, data.totals.quarantined > 0 ? "No such service is quarantined." : "Nobody is quarantined.");
+    const many = data.totals.unread_answers;
+    write(unread, many > 0 ? `${several(many, "answer")} could not be read since the gateway was started, and nobody knows whose.` : "");
   }
 
   return { title: "Quarantine", node, show };

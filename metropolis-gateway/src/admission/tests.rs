@@ -39,15 +39,25 @@ fn offered(text: &str) -> Offered {
 
 /// Who is served, with the routes, and who is not, with the reason.
 fn check(own: &[Operation], groups: &[Group], served: &[u64], expected: &[&str]) {
-    let admitted = admit(own, groups, &served.iter().copied().collect());
+    let admitted = admit(own, &seen(groups), &served.iter().copied().collect());
     let routes = admitted.operations.iter().filter_map(|operation| {
         let route = operation.route.as_ref()?;
         Some(format!("{} > {route}", operation.service))
     });
     let quarantined = admitted.quarantined.iter();
-    let quarantined = quarantined.map(|it| format!("{} {}: {}", it.service, it.version, it.reason));
+    let quarantined = quarantined.map(|it| {
+        let version = it.version.as_deref().unwrap_or_default();
+        format!("{} {version}: {}", it.service, it.reason)
+    });
     let found: Vec<String> = routes.chain(quarantined).collect();
     assert_eq!(found, expected);
+}
+
+fn seen(groups: &[Group]) -> Seen {
+    Seen {
+        groups: groups.to_vec(),
+        ..Seen::default()
+    }
 }
 
 /// An operation that is linked in.
@@ -139,8 +149,53 @@ fn an_edition_is_taken_as_a_whole_or_not_at_all() {
 #[test]
 fn a_reason_is_one_line_of_bounded_length() {
     let evil = group(1, "a", "1\n2", &["a.\u{1b}[31m\r\n.b"]);
-    let admitted = admit(&[], &[evil], &HashSet::new());
+    let admitted = admit(&[], &seen(&[evil]), &HashSet::new());
     let line = &admitted.quarantined[0];
-    assert!(!format!("{}{}", line.reason, line.version).contains(char::is_control));
+    let version = line.version.as_deref().expect("it was read");
+    assert!(!format!("{}{version}", line.reason).contains(char::is_control));
     assert!(line.reason.chars().count() <= REASON_MAX);
+}
+
+#[test]
+fn announcements_that_cannot_be_read_are_lines_of_those_who_made_them() {
+    let unread = [
+        ("a", "1", "is odd"),
+        ("b", "1", "is odd"),
+        ("a", "2", "is odd"),
+        ("a", "3", "is\nlarge"),
+    ];
+    let seen = Seen {
+        unread: unread
+            .map(|(service, id, why)| Unread {
+                service: service.to_owned(),
+                id: id.to_owned(),
+                why: why.to_owned(),
+            })
+            .into(),
+        unread_answers: 7,
+        ..seen(&[group(1, "a", "1.0.0", &["a.x"])])
+    };
+    let admitted = admit(&[], &seen, &HashSet::new());
+    let lines = admitted.quarantined.iter();
+    let lines: Vec<String> = lines
+        .map(|it| {
+            format!(
+                "{} {:?} {}: {}",
+                it.service,
+                it.version,
+                it.instances.join(","),
+                it.reason
+            )
+        })
+        .collect();
+    let expected = [
+        "a None 3: its announcement is\u{fffd}large",
+        "a None 1,2: its announcement is odd",
+        "b None 1: its announcement is odd",
+    ];
+    assert_eq!(
+        (lines, admitted.unread_answers),
+        (expected.map(str::to_owned).into(), 7)
+    );
+    assert_eq!(admitted.services.len(), 1);
 }

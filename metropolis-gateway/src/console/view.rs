@@ -91,6 +91,8 @@ struct OfBus {
 struct Totals {
     services: usize,
     quarantined: usize,
+    /// Answers of services that could not be read, since the start.
+    unread_answers: u64,
     instances: usize,
     silent: usize,
     tasks: usize,
@@ -185,6 +187,7 @@ impl View {
         Totals {
             services: services.len(),
             quarantined: self.admitted.quarantined.len(),
+            unread_answers: self.admitted.unread_answers,
             instances: instances().count(),
             silent: instances().filter(|instance| instance.is_silent()).count(),
             tasks: tasks.len(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::contracts::Promises;
 use super::offered::{Announced, Edition, ToRead};
+use super::pulse::Pulse;
 
 /// Instances that are kept, of all services together and of one.
 pub(super) const INSTANCES_MAX: usize = 4096;
@@ -13,9 +14,6 @@ pub(super) const INSTANCES_PER_SERVICE_MAX: usize = 1024;
 /// Editions that are kept, and what they may have taken to be told, in bytes.
 pub(super) const EDITIONS_MAX: usize = 1024;
 pub(super) const EDITIONS_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// An instance that says nothing in this many rounds is gone.
-const SILENT_ROUNDS_MAX: u32 = 3;
 
 /// An edition with its instances, as it can be told to others.
 #[derive(Debug, Clone)]
@@ -57,8 +55,7 @@ type Key = (String, String);
 struct Instance {
     serial: u64,
     worker: String,
-    was_heard: bool,
-    silent_rounds: u32,
+    pulse: Pulse,
 }
 
 #[derive(Debug)]
@@ -79,7 +76,7 @@ impl Fleet {
         }
         let known = self.serials.get(&announced.edition).copied();
         if let Some(instance) = self.instances.get_mut(&key) {
-            instance.was_heard = true;
+            instance.pulse.hear();
             if known == Some(instance.serial) {
                 return Joined::default();
             }
@@ -113,8 +110,7 @@ impl Fleet {
         let instance = Instance {
             serial,
             worker: announced.instance,
-            was_heard: true,
-            silent_rounds: 0,
+            pulse: Pulse::heard(),
         };
         self.instances.insert(key, instance);
         Joined {
@@ -138,18 +134,24 @@ impl Fleet {
         was_known
     }
 
+    /// Whether it is known what an instance offers.
+    pub(super) fn has(&self, name: &str, id: &str) -> bool {
+        let key = (name.to_owned(), id.to_owned());
+        self.instances.contains_key(&key)
+    }
+
     /// Notes that an instance lives.
     pub(super) fn hear(&mut self, name: &str, id: &str) {
         let key = (name.to_owned(), id.to_owned());
         if let Some(instance) = self.instances.get_mut(&key) {
-            instance.was_heard = true;
+            instance.pulse.hear();
         }
     }
 
     pub(super) fn begin_round(&mut self) {
         self.left = Some(HashSet::new());
         for instance in self.instances.values_mut() {
-            instance.was_heard = false;
+            instance.pulse.begin_round();
         }
     }
 
@@ -158,12 +160,7 @@ impl Fleet {
         self.left = None;
         let mut gone = Vec::new();
         for (key, instance) in &mut self.instances {
-            if instance.was_heard {
-                instance.silent_rounds = 0;
-            } else if is_whole {
-                instance.silent_rounds += 1;
-            }
-            if instance.silent_rounds >= SILENT_ROUNDS_MAX {
+            if instance.pulse.end_round(is_whole) {
                 gone.push(key.clone());
             }
         }

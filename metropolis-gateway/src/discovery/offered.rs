@@ -14,6 +14,9 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Endpoints of one service that are looked at; one with more is quarantined.
 pub(crate) const ENDPOINTS_MAX: usize = 1024;
 
+/// The most characters of what is wrong with an answer.
+const WHY_MAX: usize = 200;
+
 /// The longest name of a service or an instance.
 const NAME_MAX: usize = 128;
 
@@ -63,31 +66,37 @@ pub(super) struct Announced {
 }
 
 impl Announced {
-    /// Reads an answer to `INFO`, or an announcement, which is one; `None` when it is neither.
-    pub(super) async fn read(payload: Bytes) -> Option<Self> {
+    /// Reads an answer to `INFO`, or an announcement, which is one; or says what is wrong with it, as in `it …`.
+    pub(super) async fn read(payload: Bytes) -> Result<Self, String> {
         let bytes = payload.len();
         if bytes > ANSWER_BYTES_MAX {
-            tracing::debug!(bytes, "an answer of a service is too large to be read");
-            return None;
+            return Err(format!(
+                "has {bytes} bytes; {ANSWER_BYTES_MAX} are read at most"
+            ));
         }
         if bytes <= READ_IN_PLACE_MAX {
             return Self::of(&payload);
         }
         let reading = tokio::task::spawn_blocking(move || Self::of(&payload));
-        reading.await.ok().flatten()
+        reading
+            .await
+            .unwrap_or_else(|error| Err(format!("could not be read: {error}")))
     }
 
-    fn of(payload: &[u8]) -> Option<Self> {
-        let info = Info::read(payload).ok()?;
+    fn of(payload: &[u8]) -> Result<Self, String> {
+        let info = Info::read(payload).map_err(|error| wrong(&error))?;
         let identity = info.identity;
-        if !is_name(&identity.name) || !is_name(&identity.id) || identity.version.len() > NAME_MAX {
-            return None;
+        if !is_name(&identity.name) || !is_name(&identity.id) {
+            return Err("names a service or an instance with a name that is none".to_owned());
+        }
+        if identity.version.len() > NAME_MAX {
+            return Err("has a version that is too long".to_owned());
         }
         let instance = identity.metadata.get(METADATA_INSTANCE);
         let instance = instance.filter(|instance| is_name(instance));
         let left_out = info.endpoints.len().saturating_sub(ENDPOINTS_MAX);
         let endpoints = info.endpoints.into_iter().take(ENDPOINTS_MAX);
-        Some(Self {
+        Ok(Self {
             instance: instance.unwrap_or(&identity.id).clone(),
             id: identity.id,
             edition: Arc::new(Edition {
@@ -99,6 +108,14 @@ impl Announced {
             bytes: payload.len(),
         })
     }
+}
+
+/// The error may quote what was sent, which can be long and hold anything.
+fn wrong(error: &serde_json::Error) -> String {
+    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let error = error.to_string();
+    let error: String = error.chars().take(WHY_MAX).map(printable).collect();
+    format!("is no answer to INFO: {error}")
 }
 
 impl Offered {

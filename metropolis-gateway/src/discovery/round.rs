@@ -23,6 +23,8 @@ const ANSWERS_MAX: usize = 16_384;
 #[derive(Debug)]
 pub(super) enum Heard {
     Info(Announced),
+    /// An answer to `INFO` that cannot be read, which leaves nobody to blame, with what is wrong with it.
+    Unread(String),
     /// An instance that lives, even if its `INFO` was lost or cannot be read.
     Ping {
         name: String,
@@ -87,7 +89,8 @@ async fn gather(
 
 async fn read(question: &str, answer: Incoming) -> Option<Heard> {
     if question == INFO {
-        return Announced::read(answer.payload).await.map(Heard::Info);
+        let read = Announced::read(answer.payload).await;
+        return Some(read.map_or_else(Heard::Unread, Heard::Info));
     }
     if answer.payload.len() > ANSWER_BYTES_MAX {
         return None;

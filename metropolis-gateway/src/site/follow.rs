@@ -33,7 +33,7 @@ impl Base {
     }
 
     fn with(&self, seen: &Seen, served: &HashSet<u64>) -> Routes {
-        Routes::of(admit(&self.own, &seen.groups, served), &self.paths)
+        Routes::of(admit(&self.own, seen, served), &self.paths)
     }
 }
 
@@ -80,6 +80,7 @@ fn say(known: &mut Vec<Quarantined>, now: &[Quarantined]) {
                 reason,
                 ..
             } = new;
+            let version = version.as_deref().unwrap_or("of an unknown version");
             tracing::warn!("the service {service} {version} is quarantined: {reason}");
         }
     }

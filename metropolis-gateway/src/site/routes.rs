@@ -40,6 +40,8 @@ struct Listed<'a> {
     services: &'a [Service],
     /// Services on the bus that are not, each with its reason.
     quarantined: &'a [Quarantined],
+    /// Answers to `$SRV.INFO` that could not be read since the start, which nobody can be blamed for.
+    unreadable_answers: u64,
 }
 
 impl Routes {
@@ -50,6 +52,7 @@ impl Routes {
             routes: operations.iter().map(Operation::line).collect(),
             services: &admitted.services,
             quarantined: &admitted.quarantined,
+            unreadable_answers: admitted.unread_answers,
         };
         Self {
             public: table(operations, &paths.public),

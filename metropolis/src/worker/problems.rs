@@ -10,13 +10,6 @@ pub(super) fn alone() -> Problems {
     Problems(vec![problem])
 }
 
-pub(super) fn no_tasks() -> Problem {
-    Problem::new("no tasks are linked into this binary").help(
-        "a crate that is only listed in Cargo.toml, this package's own library included, is not linked; \
-         name it once: `use my_tasks as _;`",
-    )
-}
-
 pub(super) fn doubled(name: &str) -> Problem {
     Problem::new(format!("two values of the type `{name}` are provided"))
         .help("provide one; give the other a type of its own")

@@ -7,14 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use metropolis::bus::{Bus, ConnectError, NatsOptions};
 use metropolis::config::NatsSecurity;
+use metropolis_tests::credentials::{Authority, Operator};
 use metropolis_tests::{NatsServer, eventually, within};
 use nkeys::KeyPair;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, SanType};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tracing::subscriber::DefaultGuard;
 
@@ -199,103 +196,23 @@ async fn an_nkey_from_a_file() {
 #[tokio::test]
 async fn a_creds_file() {
     let mut case = Case::new();
-    let [operator, account, user, stranger] = [
-        KeyPair::new_operator(),
-        KeyPair::new_account(),
-        KeyPair::new_user(),
-        KeyPair::new_user(),
-    ];
-    let operator_jwt = jwt(
-        &operator,
-        &operator,
-        json!({ "type": "operator", "version": 2 }),
-    );
-    let unlimited = json!({ "subs": -1, "data": -1, "payload": -1 });
-    let mut limits =
-        json!({ "conn": -1, "leaf": -1, "imports": -1, "exports": -1, "wildcards": true });
-    limits
-        .as_object_mut()
-        .unwrap()
-        .extend(unlimited.as_object().unwrap().clone());
-    let account_claims = json!({ "type": "account", "version": 2, "limits": limits });
-    let account_jwt = jwt(&operator, &account, account_claims);
-    let mut user_claims = json!({ "type": "user", "version": 2 });
-    user_claims
-        .as_object_mut()
-        .unwrap()
-        .extend(unlimited.as_object().unwrap().clone());
-    let user_jwt = jwt(&account, &user, user_claims);
-    let config = format!(
-        "operator: {operator_jwt}\nresolver: MEMORY\nresolver_preload: {{ {}: {account_jwt} }}",
-        account.public_key()
-    );
-    let mut server = NatsServer::start_with(&config).await;
-    let creds = |case: &mut Case, name: &str, key: &KeyPair| {
-        let seed = key.seed().unwrap();
-        case.secrets.extend([seed.clone(), user_jwt.clone()]);
-        case.file(name, &creds(&user_jwt, &seed))
+    let (operator, stranger) = (Operator::new(), KeyPair::new_user());
+    let mut server = NatsServer::start_with(&operator.config).await;
+    let creds = |case: &mut Case, name: &str, seed: &str| {
+        case.secrets.extend([seed.to_owned(), operator.jwt.clone()]);
+        case.file(name, &operator.creds(seed))
     };
     let mut security = NatsSecurity {
-        creds_file: Some(creds(&mut case, "right.creds", &user)),
+        creds_file: Some(creds(&mut case, "right.creds", &operator.seed)),
         ..NatsSecurity::default()
     };
     case.is_let_in(&mut server, &security).await;
-    security.creds_file = Some(creds(&mut case, "wrong.creds", &stranger));
+    security.creds_file = Some(creds(&mut case, "wrong.creds", &stranger.seed().unwrap()));
     let error = case.is_kept_out(&server, &security).await;
     assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
     security.creds_file = Some(case.secret("none.creds", "no credentials at all"));
     let error = case.is_kept_out(&server, &security).await;
     assert!(matches!(error, ConnectError::File { .. }), "{error}");
-}
-
-/// A token in which `issuer` says something of `subject`.
-fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
-    let claims = json!({
-        "jti": "1", "iat": 1_700_000_000, "name": "test",
-        "iss": issuer.public_key(), "sub": subject.public_key(), "nats": nats,
-    });
-    let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", part(&header), part(&claims));
-    let signature = issuer.sign(signed.as_bytes()).unwrap();
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-fn creds(jwt: &str, seed: &str) -> String {
-    format!(
-        "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
-         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
-    )
-}
-
-/// An authority, and what it has signed: a server's and a client's certificate with their keys.
-struct Authority {
-    ca: String,
-    server: (String, String),
-    client: (String, String),
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
-        let sign = |address: Option<[u8; 4]>| {
-            let mut params = CertificateParams::new(["client".to_owned()]).unwrap();
-            params
-                .subject_alt_names
-                .extend(address.map(|ip| SanType::IpAddress(ip.into())));
-            let key = rcgen::KeyPair::generate().unwrap();
-            let certificate = params.signed_by(&key, &issuer).unwrap();
-            (certificate.pem(), key.serialize_pem())
-        };
-        Self {
-            ca: issuer.pem(),
-            server: sign(Some([127, 0, 0, 1])),
-            client: sign(None),
-        }
-    }
 }
 
 /// The part of a PEM file that a log would show.

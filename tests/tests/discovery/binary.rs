@@ -1,16 +1,30 @@
 //! The program `metropolis-gateway`, which knows no task.
 
-use metropolis_tests::Process;
+use metropolis_tests::network::{self, examples};
 use metropolis_tests::process::address_in;
+use metropolis_tests::{Network, Process};
 
 use super::*;
 
+mod security;
+
+/// A server where the program may do what it prints with these arguments, and no more, and the examples likewise.
+pub(crate) async fn network(arguments: &[&str]) -> Network {
+    let users = [
+        ("gateway", network::printed(arguments).await),
+        ("gateway-linked", examples::hello_gateway().to_string()),
+        ("worker", examples::hello_worker().to_string()),
+        ("worker-polyglot", examples::polyglot().to_string()),
+    ];
+    Network::start(users).await
+}
+
 /// The program on a free port, ready.
-pub(crate) async fn started(server: &NatsServer, arguments: &[&str]) -> (Process, SocketAddr) {
+pub(crate) async fn started(network: &Network, arguments: &[&str]) -> (Process, SocketAddr) {
     let launch = Process::example("metropolis-gateway")
         .args([
             "--nats-url",
-            &server.url(),
+            &network.url("gateway"),
             "--listen",
             "127.0.0.1:0",
             "--discovery-interval",
@@ -27,9 +41,9 @@ pub(crate) async fn started(server: &NatsServer, arguments: &[&str]) -> (Process
 }
 
 /// One `hello-worker`, serving.
-pub(crate) async fn worker(server: &NatsServer) -> Process {
+pub(crate) async fn worker(network: &Network) -> Process {
     let worker = Process::example("hello-worker")
-        .env("METROPOLIS_NATS_URL", server.url())
+        .env("METROPOLIS_NATS_URL", network.url("worker"))
         .start()
         .await;
     worker
@@ -40,9 +54,9 @@ pub(crate) async fn worker(server: &NatsServer) -> Process {
 
 #[tokio::test]
 async fn it_serves_what_a_gateway_serves_that_has_the_tasks_linked_in() {
-    let server = NatsServer::start().await;
+    let network = network(&["--subject", "foo.>"]).await;
     let linked = Process::example("hello-gateway")
-        .env("METROPOLIS_NATS_URL", server.url())
+        .env("METROPOLIS_NATS_URL", network.url("gateway-linked"))
         .env("METROPOLIS_LISTEN", "127.0.0.1:0")
         .start()
         .await;
@@ -50,8 +64,8 @@ async fn it_serves_what_a_gateway_serves_that_has_the_tasks_linked_in() {
         .wait_for_line(|line| line.contains("listening on"))
         .await;
     let linked_address = address_in(&line).unwrap();
-    let (_gateway, address) = started(&server, &[]).await;
-    let _worker = worker(&server).await;
+    let (_gateway, address) = started(&network, &[]).await;
+    let _worker = worker(&network).await;
     answers(address, "GET", "/foo/who", 200).await;
     let large = format!("{{\"data\":\"{}\"}}", "x".repeat(1024 * 1024));
     let many = format!("/foo/who?{}", "a=1&".repeat(300));
@@ -221,7 +235,7 @@ async fn a_wrong_file_is_named_with_its_line_and_no_value_of_it() {
 
 #[tokio::test]
 async fn flags_win_over_the_environment_and_that_over_the_file() {
-    let server = NatsServer::start().await;
+    let network = network(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     std::fs::write(&file, "nats-url = \"nats://127.0.0.1:1\"\nlisten = \"127.0.0.2:0\"\nadmin-listen = \"127.0.0.4:0\"\n").unwrap();
@@ -230,7 +244,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
             "--config",
             file.to_str().unwrap(),
             "--nats-url",
-            &server.url(),
+            &network.url("gateway"),
         ])
         .env("METROPOLIS_NATS_URL", "nats://127.0.0.1:2")
         .env("METROPOLIS_LISTEN", "127.0.0.3:0")

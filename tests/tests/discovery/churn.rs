@@ -41,10 +41,14 @@ async fn start_numbered(bus: &Bus, number: usize) -> Responder {
 
 #[tokio::test]
 async fn three_hundred_services_join_and_leave_and_no_other_request_fails() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let others = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let numbered: Vec<String> = (0..SERVICES)
+        .map(|number| format!("churn{number}.>"))
+        .collect();
+    let subjects: Vec<&str> = numbered.iter().map(String::as_str).collect();
+    let network = network(&[&["steady.>"], &subjects[..]].concat()).await;
+    let bus = network.connect(WITNESS).await;
+    let others = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     let _steady = Responder::start(&bus, "steady", [echo("steady")]).await;
     answers(address, "POST", "/steady/echo", 200).await;
@@ -67,13 +71,16 @@ async fn three_hundred_services_join_and_leave_and_no_other_request_fails() {
 
 #[tokio::test]
 async fn a_rolling_update_fails_no_request() {
-    let server = NatsServer::start().await;
-    let (_gateway, address) = binary::started(&server, &[]).await;
-    let mut old = vec![binary::worker(&server).await, binary::worker(&server).await];
+    let network = binary::network(&["--subject", "foo.>"]).await;
+    let (_gateway, address) = binary::started(&network, &[]).await;
+    let mut old = vec![
+        binary::worker(&network).await,
+        binary::worker(&network).await,
+    ];
     answers_to(address, "/foo/bar", r#"{"data":"abc"}"#).await;
     let scenario = async {
         for _ in 0..2 {
-            let new = binary::worker(&server).await;
+            let new = binary::worker(&network).await;
             eventually(SOON, async || {
                 listed(address).await["services"][0]["instances"]
                     .as_array()

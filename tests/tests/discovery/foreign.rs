@@ -51,11 +51,11 @@ async fn script(text: &str, arguments: impl IntoIterator<Item = String>) -> Proc
 
 #[tokio::test]
 async fn a_service_written_with_nats_py_is_served_by_its_subjects_or_by_its_own_routes() {
-    let server = NatsServer::start().await;
+    let network = network(&["strange.>"]).await;
     // It announces nothing, so it has to be found.
-    let gateway = gateway(&server, Duration::from_millis(300)).await;
+    let gateway = gateway(&network, Duration::from_millis(300)).await;
     let address = gateway.address();
-    let _service = script(SERVICE, [server.url()]).await;
+    let _service = script(SERVICE, [network.url(WITNESS)]).await;
     answers(address, "GET", "/strange/seen", 200).await;
     let mut client = HttpClient::connect(address).await;
 
@@ -164,13 +164,14 @@ timeout = "300ms"
 
 #[tokio::test]
 async fn responders_that_announce_nothing_have_routes_in_the_file() {
-    let server = NatsServer::start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     std::fs::write(&file, ROUTES).unwrap();
-    let (_gateway, address) = binary::started(&server, &["--config", file.to_str().unwrap()]).await;
-    let _worker = script(PREDECESSOR, [server.url()]).await;
-    let bus = connect(&server, "worker").await;
+    let config = ["--config", file.to_str().unwrap()];
+    let network = binary::network(&config).await;
+    let (_gateway, address) = binary::started(&network, &config).await;
+    let _worker = script(PREDECESSOR, [network.url(WITNESS)]).await;
+    let bus = network.connect(WITNESS).await;
     let mut client = HttpClient::connect(address).await;
 
     let reversed = client.send("GET", "/foo/bar?data=asdf", &[], "").await;
@@ -216,12 +217,12 @@ async fn responders_that_announce_nothing_have_routes_in_the_file() {
 /// The bytes of the predecessor's wire, in both spellings of the method.
 #[tokio::test]
 async fn the_predecessors_wire_is_spoken_to_the_byte() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
+    let network = network(&["foo.>"]).await;
+    let bus = network.connect(WITNESS).await;
     for subject in ["foo.bar.GET", "foo.bar.get"] {
         let mut route = metropolis_gateway::StaticRoute::new("GET /foo/bar", subject);
         route.format = metropolis_gateway::Format::Legacy;
-        let gateway = discovering(&server, NEVER)
+        let gateway = discovering(&network, NEVER)
             .await
             .with_route(route)
             .start()

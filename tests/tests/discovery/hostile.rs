@@ -71,9 +71,9 @@ async fn lie(bus: &Bus) {
 
 #[tokio::test]
 async fn no_announcement_and_no_answer_does_harm() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let evil = connect(&server, "worker").await;
+    let network = network(&["good.>", "later.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let evil = network.connect(WITNESS).await;
     let _good = Responder::start(&bus, "good", [echo("good")]).await;
     // Answers to every question with each of the lies.
     let mut questions = evil.subscribe("$SRV.*", None, 256).await.unwrap();
@@ -85,7 +85,7 @@ async fn no_announcement_and_no_answer_does_harm() {
             }
         }
     });
-    let gateway = gateway(&server, Duration::from_millis(300)).await;
+    let gateway = gateway(&network, Duration::from_millis(300)).await;
     let address = gateway.address();
     lie(&evil).await;
     answers(address, "POST", "/good/echo", 200).await;
@@ -105,10 +105,11 @@ async fn no_announcement_and_no_answer_does_harm() {
 #[tokio::test]
 async fn a_million_endpoints_in_one_announcement_or_in_many_do_no_harm() {
     const MANY: usize = 200;
-    let server = NatsServer::start_with("max_payload: 64MB").await;
-    let bus = connect(&server, "worker").await;
-    let evil = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let users = [("gateway", printed(&["good.>", "later.>"]))];
+    let network = Network::start_with("max_payload: 64MB", users).await;
+    let bus = network.connect(WITNESS).await;
+    let evil = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     let _good = Responder::start(&bus, "good", [echo("good")]).await;
     answers(address, "POST", "/good/echo", 200).await;
@@ -137,10 +138,10 @@ async fn a_million_endpoints_in_one_announcement_or_in_many_do_no_harm() {
 #[tokio::test]
 async fn a_thousand_instances_that_flap_hold_up_nobody() {
     const INSTANCES: usize = 1000;
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let evil = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["good.>", "later.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let evil = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     let _good = Responder::start(&bus, "good", [echo("good")]).await;
     answers(address, "POST", "/good/echo", 200).await;

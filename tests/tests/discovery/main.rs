@@ -4,11 +4,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use metropolis::Bus;
 use metropolis::bus::Outgoing;
+use metropolis::permissions::Permissions;
 use metropolis::subject::Subject;
-use metropolis::{Bus, NatsOptions};
 use metropolis_gateway::{Gateway, RunningGateway};
-use metropolis_tests::{HttpClient, NatsServer, eventually};
+use metropolis_tests::{HttpClient, Network, WITNESS, eventually};
 use serde_json::{Value, json};
 
 mod binary;
@@ -30,22 +31,26 @@ const NEVER: Duration = Duration::from_secs(60);
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// A bus of its own connection.
-async fn connect(server: &NatsServer, role: &str) -> Bus {
-    Bus::connect(NatsOptions::new(server.url(), role))
-        .await
-        .unwrap()
+/// A server where a gateway that discovers may do what it prints for services with these subjects, and no more.
+async fn network(subjects: &[&str]) -> Network {
+    Network::start([("gateway", printed(subjects))]).await
+}
+
+fn printed(subjects: &[&str]) -> Permissions {
+    let subjects: Vec<String> = subjects.iter().copied().map(str::to_owned).collect();
+    let gateway = Gateway::new(Bus::embedded()).with_discovery();
+    gateway.permissions(&subjects).unwrap()
 }
 
 /// A gateway that discovers, ready.
-async fn gateway(server: &NatsServer, interval: Duration) -> RunningGateway {
-    let gateway = discovering(server, interval).await.start().await.unwrap();
+async fn gateway(network: &Network, interval: Duration) -> RunningGateway {
+    let gateway = discovering(network, interval).await.start().await.unwrap();
     ready(gateway.address()).await;
     gateway
 }
 
-async fn discovering(server: &NatsServer, interval: Duration) -> Gateway {
-    Gateway::new(connect(server, "gateway").await)
+async fn discovering(network: &Network, interval: Duration) -> Gateway {
+    Gateway::new(network.connect("gateway").await)
         .with_listen("127.0.0.1:0".parse().unwrap())
         .with_discovery()
         .with_discovery_interval(interval)
@@ -113,10 +118,11 @@ fn echo(name: &str) -> Endpoint {
 
 #[tokio::test]
 async fn what_is_linked_in_is_not_looked_for_unless_asked() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
+    let alone = Gateway::new(Bus::embedded()).permissions(&[]).unwrap();
+    let network = Network::start([("gateway", alone)]).await;
+    let bus = network.connect(WITNESS).await;
     let _responder = Responder::start(&bus, "alone", [echo("alone")]).await;
-    let gateway = Gateway::new(connect(&server, "gateway").await)
+    let gateway = Gateway::new(network.connect("gateway").await)
         .with_listen("127.0.0.1:0".parse().unwrap())
         .start()
         .await

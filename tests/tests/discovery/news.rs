@@ -4,9 +4,9 @@ use super::*;
 
 #[tokio::test]
 async fn joining_and_leaving_are_seen_by_announcement() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["news.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     answers(address, "POST", "/news/echo", 404).await;
     let responder = Responder::start(&bus, "news", [echo("news")]).await;
@@ -26,10 +26,10 @@ async fn joining_and_leaving_are_seen_by_announcement() {
 
 #[tokio::test]
 async fn who_is_there_already_is_served_when_the_gateway_is_ready() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
+    let network = network(&["early.>"]).await;
+    let bus = network.connect(WITNESS).await;
     let _responder = Responder::silent(&bus, "early", [echo("early")]).await;
-    let gateway = gateway(&server, NEVER).await;
+    let gateway = gateway(&network, NEVER).await;
     let mut client = HttpClient::connect(gateway.address()).await;
     let answer = client.send("POST", "/early/echo", &[JSON], "{}").await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "\"early\""));
@@ -37,9 +37,9 @@ async fn who_is_there_already_is_served_when_the_gateway_is_ready() {
 
 #[tokio::test]
 async fn a_lost_announcement_is_repaired_by_polling_and_so_is_a_lost_farewell() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, Duration::from_millis(300)).await;
+    let network = network(&["quiet.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, Duration::from_millis(300)).await;
     let address = gateway.address();
     let responder = Responder::silent(&bus, "quiet", [echo("quiet")]).await;
     answers(address, "POST", "/quiet/echo", 200).await;
@@ -49,22 +49,22 @@ async fn a_lost_announcement_is_repaired_by_polling_and_so_is_a_lost_farewell() 
 
 #[tokio::test]
 async fn the_gateway_finds_everybody_again_after_a_restart_of_the_server() {
-    let mut server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let mut network = network(&["again.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     let _responder = Responder::start(&bus, "again", [echo("again")]).await;
     answers(address, "POST", "/again/echo", 200).await;
-    server.kill().await;
-    server.restart_on_same_port().await;
+    network.server.kill().await;
+    network.server.restart_on_same_port().await;
     answers(address, "POST", "/again/echo", 200).await;
 }
 
 #[tokio::test]
 async fn a_route_stays_until_the_last_instance_has_left() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["pair.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     let one = Responder::start(&bus, "pair", [echo("pair")]).await;
     let other = Responder::start(&bus, "pair", [echo("pair")]).await;
@@ -88,11 +88,11 @@ async fn a_route_stays_until_the_last_instance_has_left() {
 
 #[tokio::test]
 async fn the_gateway_is_ready_when_everybody_was_heard_and_not_before() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
+    let network = network(&[]).await;
+    let bus = network.connect(WITNESS).await;
     // Somebody who may still answer, so that there is something to wait for.
     let _slow = bus.subscribe("$SRV.INFO", None, 16).await.unwrap();
-    let gateway = discovering(&server, NEVER).await.start().await.unwrap();
+    let gateway = discovering(&network, NEVER).await.start().await.unwrap();
     let mut client = HttpClient::connect(gateway.address()).await;
     let early = client.send("GET", "/readyz", &[], "").await;
     assert_eq!(

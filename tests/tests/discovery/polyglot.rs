@@ -6,10 +6,10 @@ use super::*;
 
 #[tokio::test]
 async fn rust_and_python_call_each_other_behind_one_gateway() {
-    let server = NatsServer::start().await;
-    let (_gateway, address) = binary::started(&server, &[]).await;
+    let network = binary::network(&["--subject", "text.>", "--subject", "words.>"]).await;
+    let (_gateway, address) = binary::started(&network, &[]).await;
     let _rust = Process::example("polyglot")
-        .env("METROPOLIS_NATS_URL", server.url())
+        .env("METROPOLIS_NATS_URL", network.url("worker-polyglot"))
         .start()
         .await;
     let script = concat!(
@@ -17,7 +17,7 @@ async fn rust_and_python_call_each_other_behind_one_gateway() {
         "/../examples/polyglot/service.py"
     );
     let mut python = Process::program(python::python().await)
-        .args([script, &server.url()])
+        .args([script, &network.url(WITNESS)])
         .start()
         .await;
     python.wait_for_line(|line| line == "serving").await;

@@ -6,11 +6,20 @@ use super::*;
 #[metropolis::task(subject = "linked.task")]
 async fn linked_task(input: Value) -> Value;
 
+/// All that is linked in here is declared, so whoever prints their own permissions is a caller.
+#[test]
+fn a_process_that_serves_nothing_prints_what_a_caller_needs() {
+    let permissions = metropolis::permissions().unwrap();
+    assert_eq!(permissions.subscribe, ["_INBOX_client.>"]);
+    assert_eq!(permissions.publish, ["_INBOX_client.>", "linked.task"]);
+    assert_eq!(permissions.responses, None);
+}
+
 #[tokio::test]
 async fn every_mistake_has_its_reason_and_takes_nothing_from_others() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["first.{id}"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let address = gateway.address();
     let first = Endpoint::new("first", "first.{id}").with("metropolis.http", "GET /first/{id}");
     let mut first = first.with("metropolis.subject", "first.{id}");
@@ -98,9 +107,9 @@ async fn every_mistake_has_its_reason_and_takes_nothing_from_others() {
 
 #[tokio::test]
 async fn another_queue_would_run_a_request_twice() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["twice.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let _one = Responder::start(&bus, "one", [Endpoint::new("e", "twice.e")]).await;
     answers(gateway.address(), "POST", "/twice/e", 200).await;
     let mut endpoint = Endpoint::new("e", "twice.e");
@@ -114,9 +123,9 @@ async fn another_queue_would_run_a_request_twice() {
 
 #[tokio::test]
 async fn a_service_that_is_set_right_is_served() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&["mended.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let wrong = Responder::start(&bus, "mended", [Endpoint::new("e", "mended.>")]).await;
     reason(gateway.address(), "mended").await;
     let _right = Responder::start(&bus, "mended", [echo("mended")]).await;
@@ -128,11 +137,103 @@ async fn a_service_that_is_set_right_is_served() {
     .await;
 }
 
+async fn quarantined(address: SocketAddr, service: &str) -> Value {
+    reason(address, service).await;
+    let listed = listed(address).await;
+    let lines = listed["quarantined"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["service"] == service);
+    line.unwrap().clone()
+}
+
+#[tokio::test]
+async fn an_announcement_that_cannot_be_read_is_pinned_on_whoever_made_it() {
+    let network = network(&["odd.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
+    let address = gateway.address();
+    let announce = async |who: &str, text: String| {
+        publish(
+            &bus,
+            format!("{}.{who}", metropolis::service::ANNOUNCE),
+            text,
+        )
+        .await;
+    };
+    let info = |service: &str| {
+        json!({ "type": "io.nats.micro.v1.info_response", "name": service, "id": "1", "version": "1.0.0",
+                "endpoints": [{ "name": "e", "subject": "odd.e", "queue_group": "q" }] })
+    };
+    announce("odd.1", "what?".to_owned()).await;
+    announce("large.1", "x".repeat(300_000)).await;
+    announce("liar.1", info("odd").to_string()).await;
+    announce("a%00.1", "what?".to_owned()).await;
+    for (service, reason) in [
+        (
+            "odd",
+            "its announcement is no answer to INFO: expected value at line 1 column 1",
+        ),
+        (
+            "large",
+            "its announcement has 300000 bytes; 262144 are read at most",
+        ),
+        ("liar", "its announcement is that of `odd` `1`"),
+    ] {
+        let line =
+            json!({ "service": service, "version": null, "instances": ["1"], "reason": reason });
+        assert_eq!(quarantined(address, service).await, line);
+    }
+    // One is set right, one leaves, and the third, whom nobody can have meant, was never there.
+    let mut requests = bus.subscribe("odd.e", None, 16).await.unwrap();
+    let answering = bus.clone();
+    tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            publish(&answering, request.reply.unwrap().to_string(), "1").await;
+        }
+    });
+    announce("odd.1", info("odd").to_string()).await;
+    answers(address, "POST", "/odd/e", 200).await;
+    publish(&bus, format!("{}.large.1", metropolis::service::LEAVE), "").await;
+    eventually(SOON, async || {
+        let listed = listed(address).await;
+        let lines = listed["quarantined"].as_array().unwrap();
+        lines.len() == 1 && lines[0]["service"] == "liar"
+    })
+    .await;
+    // Whoever is known keeps what it has, whatever is said in its name.
+    announce("odd.1", "what?".to_owned()).await;
+    announce("next.1", "what?".to_owned()).await;
+    quarantined(address, "next").await;
+    answers(address, "POST", "/odd/e", 200).await;
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_read_are_counted_and_logged() {
+    let network = binary::network(&["--subject", "good.>"]).await;
+    let bus = network.connect(WITNESS).await;
+    let _good = Responder::silent(&bus, "good", [echo("good")]).await;
+    let mut questions = bus.subscribe("$SRV.INFO", None, 16).await.unwrap();
+    let answering = bus.clone();
+    tokio::spawn(async move {
+        while let Some(question) = questions.next().await {
+            let to = question.reply.unwrap().to_string();
+            publish(&answering, to.clone(), "what?").await;
+            publish(&answering, to, "x".repeat(300_000)).await;
+        }
+    });
+    let (gateway, address) = binary::started(&network, &[]).await;
+    answers(address, "POST", "/good/echo", 200).await;
+    let listed = listed(address).await;
+    assert_eq!(listed["unreadable_answers"], 2);
+    assert_eq!(listed["quarantined"], json!([]));
+    let line = "answers to $SRV.INFO that cannot be read: 2 in this round, 2 since the start.";
+    gateway.wait_for_line(|text| text.contains(line)).await;
+}
+
 #[tokio::test]
 async fn a_contract_that_is_not_what_its_hash_says_is_not_served_by() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let gateway = gateway(&server, NEVER).await;
+    let network = network(&[]).await;
+    let bus = network.connect(WITNESS).await;
+    let gateway = gateway(&network, NEVER).await;
     let hash = "1".repeat(64);
     let asked = format!("{}.{hash}", metropolis::service::CONTRACT);
     let mut requests = bus.subscribe(&asked, None, 16).await.unwrap();

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use metropolis::{CallError, Client, Context, Fault, Raw, Worker};
+use metropolis::{CallError, Context, Fault, Raw};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::on_both_buses;
+use crate::parts::{calling, on_both_buses, serving, stop};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 struct Order {
@@ -76,17 +76,13 @@ async fn nowhere() -> Result<(), Fault>;
 
 #[tokio::test]
 async fn an_input_and_a_value_travel_through_subject_and_payload() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<echo_order>()
-            .start()
-            .await
-            .unwrap();
+    on_both_buses([serving::<echo_order>()], async |parts| {
+        let worker = parts.worker().start().await.unwrap();
         let order = Order {
             id: 7,
             note: "a.b/ü*> %".to_owned(),
         };
-        let echoed = Client::new(bus).call::<echo_order>(&order).await.unwrap();
+        let echoed = parts.client().call::<echo_order>(&order).await.unwrap();
         assert_eq!(echoed, order);
         worker.stop().await;
     })
@@ -95,13 +91,10 @@ async fn an_input_and_a_value_travel_through_subject_and_payload() {
 
 #[tokio::test]
 async fn bytes_keep_their_media_type() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<shout>()
-            .start()
-            .await
-            .unwrap();
-        let loud = Client::new(bus)
+    on_both_buses([serving::<shout>()], async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let loud = parts
+            .client()
             .call::<shout>(&Raw::new("abc", "text/plain"))
             .await
             .unwrap();
@@ -113,13 +106,9 @@ async fn bytes_keep_their_media_type() {
 
 #[tokio::test]
 async fn a_fault_is_recognised_by_its_code_and_keeps_its_fields() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<find_order>()
-            .start()
-            .await
-            .unwrap();
-        let client = Client::new(bus);
+    on_both_buses([serving::<find_order>()], async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let client = parts.client();
         let error = client.call::<find_order>(&0).await.unwrap_err();
         let fault = error.fault().unwrap();
         assert_eq!(fault.kind::<OrderFault>().unwrap().code, "order_not_found");
@@ -137,33 +126,28 @@ async fn a_fault_is_recognised_by_its_code_and_keeps_its_fields() {
 
 #[tokio::test]
 async fn a_question_mark_keeps_status_and_code_of_a_typed_fault() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<find_order>()
-            .serve::<find_through>()
-            .serve::<find_inside>();
-        let worker = worker.start().await.unwrap();
-        let client = Client::new(bus);
+    let asking = serving::<find_through>()
+        .and::<find_inside>()
+        .calling::<find_order>();
+    on_both_buses([serving::<find_order>(), asking], async |parts| {
+        let workers = parts.start().await;
+        let client = parts.client();
         let through = client.call::<find_through>(&0).await.unwrap_err();
         let inside = client.call::<find_inside>(&0).await.unwrap_err();
         for error in [through, inside] {
             let fault = error.fault().unwrap();
             assert_eq!((fault.status(), fault.code()), (404, "order_not_found"));
         }
-        worker.stop().await;
+        stop(workers).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn any_other_error_is_a_500_that_tells_strangers_nothing() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<leak>()
-            .start()
-            .await
-            .unwrap();
-        let error = Client::new(bus).call::<leak>(&()).await.unwrap_err();
+    on_both_buses([serving::<leak>()], async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let error = parts.client().call::<leak>(&()).await.unwrap_err();
         let fault = error.fault().unwrap();
         assert_eq!((fault.status(), fault.code()), (500, "internal"));
         assert!(!format!("{fault:?} {fault}").contains("1234"));
@@ -174,19 +158,16 @@ async fn any_other_error_is_a_500_that_tells_strangers_nothing() {
 
 #[tokio::test]
 async fn an_input_that_does_not_fit_is_a_400_with_the_path_of_the_field() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<echo_order>()
-            .start()
-            .await
-            .unwrap();
+    on_both_buses([serving::<echo_order>()], async |parts| {
+        let worker = parts.worker().start().await.unwrap();
         let outgoing = metropolis::bus::Outgoing {
             subject: metropolis::subject::Subject::parse("calls.orders.x.y.echo").unwrap(),
             reply: None,
             headers: metropolis::wire::Headers::new(),
             payload: "{}".into(),
         };
-        let error = Client::new(bus)
+        let error = parts
+            .client()
             .send(outgoing, Duration::from_secs(5))
             .await
             .unwrap_err();
@@ -200,12 +181,10 @@ async fn an_input_that_does_not_fit_is_a_400_with_the_path_of_the_field() {
 
 #[tokio::test]
 async fn a_call_inside_a_task_gets_what_is_left_of_its_time() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<remaining>()
-            .serve::<remaining_through>();
-        let worker = worker.start().await.unwrap();
-        let client = Client::new(bus);
+    let asking = serving::<remaining_through>().calling::<remaining>();
+    on_both_buses([serving::<remaining>(), asking], async |parts| {
+        let workers = parts.start().await;
+        let client = parts.client();
         let alone = client.call::<remaining>(&()).await.unwrap();
         let inherited = client.call::<remaining_through>(&()).await.unwrap();
         let shortened = client
@@ -216,16 +195,16 @@ async fn a_call_inside_a_task_gets_what_is_left_of_its_time() {
         assert!((29_000..=30_000).contains(&alone), "{alone}");
         assert!((500..=1000).contains(&inherited), "{inherited}");
         assert!((1..=300).contains(&shortened), "{shortened}");
-        worker.stop().await;
+        stop(workers).await;
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_task_that_nobody_serves_fails_at_once() {
-    on_both_buses(async |bus| {
+    on_both_buses([calling::<nowhere>()], async |parts| {
         let start = Instant::now();
-        let error = Client::new(bus).call::<nowhere>(&()).await.unwrap_err();
+        let error = parts.client().call::<nowhere>(&()).await.unwrap_err();
         assert!(
             matches!(error, CallError::NoWorker(_)) && error.is_not_started(),
             "{error:?}"

@@ -8,13 +8,13 @@ use metropolis::contract::{ContractError, ContractHash};
 use metropolis::service::{self, FetchError, Info, Ping, Stats, fetch_contract, gather};
 use metropolis::subject::Subject;
 use metropolis::worker::StartError;
-use metropolis::{Bus, Client, RunningWorker, TaskMeta, TaskSpec, Worker, wire};
-use metropolis_tests::{NatsServer, eventually, within};
+use metropolis::{Bus, TaskMeta, TaskSpec, Worker, wire};
+use metropolis_tests::{WITNESS, eventually, within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{connect, on_both_buses};
+use crate::parts::{self, Parts, Tasks, on_both_buses, serving};
 
 mod breaking;
 mod strangers;
@@ -48,10 +48,9 @@ async fn get_user(user: User) -> Result<User, UserFault> {
 #[metropolis::task(subject = "discovery.hidden", http = "none", concurrency = 7)]
 async fn hidden() {}
 
-async fn start(bus: &Bus) -> RunningWorker {
-    let worker = Worker::new(bus.clone()).serve::<get_user>();
-    let worker = worker.serve::<hidden>().with_service("people");
-    worker.start().await.unwrap()
+/// What the service `people` serves.
+fn people() -> [Tasks; 1] {
+    [serving::<get_user>().and::<hidden>().of_service("people")]
 }
 
 fn subject(text: impl Into<String>) -> Subject {
@@ -101,20 +100,20 @@ fn check_form(verb: &str, answer: &Value) {
 
 #[tokio::test]
 async fn answers_have_the_published_form_for_all_by_name_and_by_id() {
-    on_both_buses(async |bus| {
-        let worker = start(&bus).await;
-        let client = Client::new(bus.clone());
+    on_both_buses(people(), async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let client = parts.client();
         let user = |id| User { id, name: None };
         client.call::<get_user>(&user(5)).await.unwrap();
         client.call::<get_user>(&user(0)).await.unwrap_err();
         for verb in [service::PING, service::INFO, service::STATS] {
             let by_id = format!("{verb}.people.{}", worker.instance());
             for question in [verb.to_owned(), format!("{verb}.people"), by_id] {
-                let answers = ask(&bus, &question, 1).await;
+                let answers = ask(&parts.witness, &question, 1).await;
                 check_form(verb, &serde_json::from_slice(&answers[0].payload).unwrap());
             }
             for question in [format!("{verb}.other"), format!("{verb}.people.other")] {
-                ask(&bus, &question, 0).await;
+                ask(&parts.witness, &question, 0).await;
             }
         }
         worker.stop().await;
@@ -124,9 +123,9 @@ async fn answers_have_the_published_form_for_all_by_name_and_by_id() {
 
 #[tokio::test]
 async fn info_holds_what_a_gateway_needs_and_the_contract_the_rest() {
-    on_both_buses(async |bus| {
-        let worker = start(&bus).await;
-        let info = info(&bus).await;
+    on_both_buses(people(), async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let info = info(&parts.witness).await;
         assert_eq!(info.identity.name, "people");
         assert_eq!(info.identity.id, worker.instance());
         assert_eq!(info.identity.version, env!("CARGO_PKG_VERSION"));
@@ -147,7 +146,7 @@ async fn info_holds_what_a_gateway_needs_and_the_contract_the_rest() {
         );
         assert_eq!(get.metadata[service::METADATA_TIMEOUT_MS], "2000");
         let hash = ContractHash::parse(&get.metadata[service::METADATA_CONTRACT]).unwrap();
-        let contract = fetch_contract(&bus, &hash).await.unwrap();
+        let contract = fetch_contract(&parts.witness, &hash).await.unwrap();
         assert_eq!(
             contract.input.unwrap()["properties"]["id"]["maximum"],
             u64::MAX
@@ -162,9 +161,9 @@ async fn info_holds_what_a_gateway_needs_and_the_contract_the_rest() {
 
 #[tokio::test]
 async fn stats_count_what_the_worker_did() {
-    on_both_buses(async |bus| {
-        let worker = start(&bus).await;
-        let client = Client::new(bus.clone());
+    on_both_buses(people(), async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let client = parts.client();
         for id in [1, 2, 0] {
             let _ = client.call::<get_user>(&User { id, name: None }).await;
         }
@@ -172,10 +171,14 @@ async fn stats_count_what_the_worker_did() {
             reply: Some(subject("$SYS.reply")),
             ..Outgoing::empty(subject("discovery.users.1.get"))
         };
-        bus.publish(refused, Instant::now() + SOON).await.unwrap();
+        parts
+            .witness
+            .publish(refused, Instant::now() + SOON)
+            .await
+            .unwrap();
         let mut stats = None;
         eventually(SOON, async || {
-            let answer = ask(&bus, service::STATS, 1).await.remove(0);
+            let answer = ask(&parts.witness, service::STATS, 1).await.remove(0);
             let read: Stats = serde_json::from_slice(&answer.payload).unwrap();
             let is_refused = read.endpoints[1].data.as_ref().unwrap()["refused"] == 1;
             stats = Some(read);
@@ -200,12 +203,9 @@ async fn stats_count_what_the_worker_did() {
 
 #[tokio::test]
 async fn every_instance_answers_and_each_by_its_id() {
-    let server = NatsServer::start().await;
-    let (one, other) = (
-        connect(&server, "worker").await,
-        connect(&server, "worker").await,
-    );
-    let workers = [start(&one).await, start(&other).await];
+    let [one, other] = [people(), people()].map(|[tasks]| tasks);
+    let parts = Parts::on_a_server([one, other]).await;
+    let (workers, witness) = (parts.start().await, &parts.witness);
     let ids = |answers: Vec<Incoming>| {
         let id = |it: &Incoming| {
             serde_json::from_slice::<Ping>(&it.payload)
@@ -216,33 +216,39 @@ async fn every_instance_answers_and_each_by_its_id() {
         answers.iter().map(id).collect::<BTreeSet<_>>()
     };
     let both: BTreeSet<_> = workers.iter().map(|it| it.instance().to_owned()).collect();
-    assert_eq!(ids(ask(&one, "$SRV.PING", 2).await), both);
-    assert_eq!(ids(ask(&one, "$SRV.PING.people", 2).await), both);
+    assert_eq!(ids(ask(witness, "$SRV.PING", 2).await), both);
+    assert_eq!(ids(ask(witness, "$SRV.PING.people", 2).await), both);
     for id in both {
-        let alone = ask(&one, &format!("$SRV.PING.people.{id}"), 1).await;
+        let alone = ask(witness, &format!("$SRV.PING.people.{id}"), 1).await;
         assert_eq!(ids(alone), BTreeSet::from([id]));
     }
-    for worker in workers {
-        worker.stop().await;
-    }
-    ask(&one, "$SRV.PING", 0).await;
+    parts::stop(workers).await;
+    ask(witness, "$SRV.PING", 0).await;
 }
 
 #[tokio::test]
 async fn a_question_is_answered_in_an_inbox_or_not_at_all() {
-    on_both_buses(async |bus| {
-        let worker = start(&bus).await;
-        let mut elsewhere = bus.subscribe("elsewhere.>", None, 16).await.unwrap();
+    on_both_buses(people(), async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let mut elsewhere = parts
+            .witness
+            .subscribe("elsewhere.>", None, 16)
+            .await
+            .unwrap();
         for question in [service::PING, service::INFO, service::STATS] {
             for reply in [None, Some(subject("elsewhere.reply"))] {
                 let question = Outgoing {
                     reply,
                     ..Outgoing::empty(subject(question))
                 };
-                bus.publish(question, Instant::now() + SOON).await.unwrap();
+                parts
+                    .witness
+                    .publish(question, Instant::now() + SOON)
+                    .await
+                    .unwrap();
             }
         }
-        ask(&bus, service::PING, 1).await;
+        ask(&parts.witness, service::PING, 1).await;
         assert!(elsewhere.try_next().is_none());
         worker.stop().await;
     })
@@ -256,9 +262,9 @@ async fn blocks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_blocks_its_thread_holds_up_no_answer() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone()).serve::<blocks>();
-        let worker = worker.start().await.unwrap();
+    on_both_buses([serving::<blocks>()], async |parts| {
+        let bus = &parts.witness;
+        let worker = parts.worker().start().await.unwrap();
         let call = Outgoing::empty(subject("discovery.blocks"));
         let start = Instant::now();
         bus.publish(call, Instant::now() + SOON).await.unwrap();
@@ -298,15 +304,12 @@ fn numbered(number: usize) -> TaskSpec {
 #[tokio::test]
 async fn five_hundred_tasks_are_all_found_in_small_pieces() {
     const TASKS: usize = 500;
-    on_both_buses(async |bus| {
-        let worker = (0..TASKS).fold(Worker::new(bus.clone()), |worker, number| {
-            worker.serve_spec(numbered(number))
-        });
-        let worker = worker.start().await.unwrap();
+    let tasks = Tasks::default().with((0..TASKS).map(numbered));
+    on_both_buses([tasks], async |parts| {
+        let bus = &parts.witness;
+        let worker = parts.worker().start().await.unwrap();
         let patience = Duration::from_secs(2);
-        let answers = gather(&bus, subject(service::INFO), patience)
-            .await
-            .unwrap();
+        let answers = gather(bus, subject(service::INFO), patience).await.unwrap();
         let mut names = BTreeSet::new();
         let mut ids = BTreeSet::new();
         for answer in &answers {
@@ -327,7 +330,7 @@ async fn five_hundred_tasks_are_all_found_in_small_pieces() {
         assert!(ids.len() > 1);
         for id in &ids {
             let question = format!("$SRV.STATS.{}.{id}", worker.service());
-            let stats = ask(&bus, &question, 1).await;
+            let stats = ask(bus, &question, 1).await;
             check_form(
                 service::STATS,
                 &serde_json::from_slice(&stats[0].payload).unwrap(),
@@ -348,30 +351,30 @@ async fn ask_part(bus: &Bus, hash: &ContractHash, payload: &'static str) -> Inco
 
 #[tokio::test]
 async fn a_large_contract_comes_in_parts() {
-    on_both_buses(async |bus| {
-        let mut spec = TaskSpec::of::<get_user>();
-        spec.meta.docs = leaked("A long story. ".repeat(50_000));
-        let worker = Worker::new(bus.clone()).serve_spec(spec);
-        let worker = worker.start().await.unwrap();
-        let metadata = info(&bus).await.endpoints.remove(0).metadata;
+    let mut spec = TaskSpec::of::<get_user>();
+    spec.meta.docs = leaked("A long story. ".repeat(50_000));
+    on_both_buses([Tasks::default().with([spec])], async |parts| {
+        let bus = &parts.witness;
+        let worker = parts.worker().start().await.unwrap();
+        let metadata = info(bus).await.endpoints.remove(0).metadata;
         let hash = ContractHash::parse(&metadata[service::METADATA_CONTRACT]).unwrap();
-        let contract = fetch_contract(&bus, &hash).await.unwrap();
+        let contract = fetch_contract(bus, &hash).await.unwrap();
         assert_eq!(contract.docs, spec.meta.docs);
-        let first = ask_part(&bus, &hash, "").await;
+        let first = ask_part(bus, &hash, "").await;
         assert_eq!(first.headers.get(wire::PARTS), Some("3"));
         assert_eq!(first.payload.len(), service::PART_MAX);
         assert_eq!(
-            ask_part(&bus, &hash, r#"{"part":0}"#).await.payload,
+            ask_part(bus, &hash, r#"{"part":0}"#).await.payload,
             first.payload
         );
-        let last = ask_part(&bus, &hash, r#"{"part":2}"#).await;
+        let last = ask_part(bus, &hash, r#"{"part":2}"#).await;
         assert_eq!(last.headers.get(wire::PARTS), Some("3"));
         for (payload, code) in [
             (r#"{"part":3}"#, "404"),
             (r#"{"part":-1}"#, "400"),
             ("x", "400"),
         ] {
-            let refused = ask_part(&bus, &hash, payload).await;
+            let refused = ask_part(bus, &hash, payload).await;
             assert_eq!(
                 refused.headers.get(wire::ERROR_CODE),
                 Some(code),
@@ -400,9 +403,10 @@ async fn forge(bus: &Bus, hash: &ContractHash, parts: &'static str, payload: &'s
 
 #[tokio::test]
 async fn a_contract_is_what_its_hash_says_or_an_error() {
-    on_both_buses(async |bus| {
+    on_both_buses([serving::<hidden>()], async |parts| {
+        let (witness, buses) = (&parts.witness, parts.buses());
         let hash = |at: usize| ContractHash::parse(&format!("{at:064}")).unwrap();
-        let error = fetch_contract(&bus, &hash(0)).await.unwrap_err();
+        let error = fetch_contract(&buses[0], &hash(0)).await.unwrap_err();
         assert!(matches!(error, FetchError::Unavailable(_)), "{error}");
         let large = vec![b'['; 512 * 1024].leak();
         for (at, parts, payload) in [
@@ -414,8 +418,8 @@ async fn a_contract_is_what_its_hash_says_or_an_error() {
             (6, "1", large),
             (7, "1000", large),
         ] {
-            forge(&bus, &hash(at), parts, payload).await;
-            let error = fetch_contract(&bus, &hash(at)).await.unwrap_err();
+            forge(witness, &hash(at), parts, payload).await;
+            let error = fetch_contract(&buses[0], &hash(at)).await.unwrap_err();
             let fits = match at {
                 1 => matches!(error, FetchError::Contract(ContractError::Mismatch { .. })),
                 2..=4 => matches!(error, FetchError::Parts),
@@ -434,13 +438,18 @@ async fn next(subscription: &mut Subscription) -> Incoming {
 
 #[tokio::test]
 async fn a_worker_says_that_it_comes_once_it_serves_and_that_it_goes_before_it_stops() {
-    on_both_buses(async |bus| {
-        let mut announced = bus
+    on_both_buses(people(), async |parts| {
+        let mut announced = parts
+            .witness
             .subscribe("metropolis.announce.>", None, 16)
             .await
             .unwrap();
-        let mut left = bus.subscribe("metropolis.leave.>", None, 16).await.unwrap();
-        let worker = start(&bus).await;
+        let mut left = parts
+            .witness
+            .subscribe("metropolis.leave.>", None, 16)
+            .await
+            .unwrap();
+        let worker = parts.worker().start().await.unwrap();
         let id = worker.instance().to_owned();
         let news = next(&mut announced).await;
         assert_eq!(
@@ -448,8 +457,8 @@ async fn a_worker_says_that_it_comes_once_it_serves_and_that_it_goes_before_it_s
             format!("metropolis.announce.people.{id}")
         );
         let info = Info::read(&news.payload).unwrap();
-        assert_eq!(info, self::info(&bus).await);
-        let client = Client::new(bus.clone());
+        assert_eq!(info, self::info(&parts.witness).await);
+        let client = parts.client();
         client.call::<hidden>(&()).await.unwrap();
         let stopping = tokio::spawn(worker.stop());
         let news = next(&mut left).await;
@@ -460,8 +469,9 @@ async fn a_worker_says_that_it_comes_once_it_serves_and_that_it_goes_before_it_s
         let ping: Ping = serde_json::from_slice(&news.payload).unwrap();
         assert_eq!(ping.identity.id, id);
         // Whoever asks after the notice must not be told that it is still there.
-        ask(&bus, service::PING, 0).await;
+        ask(&parts.witness, service::PING, 0).await;
         stopping.await.unwrap();
+        parts.settle().await;
         assert!(announced.try_next().is_none() && left.try_next().is_none());
     })
     .await;

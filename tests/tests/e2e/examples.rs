@@ -1,17 +1,29 @@
 //! The examples as real processes: what they answer, and what they declare.
 
-use metropolis_tests::{HttpClient, NatsServer, Process, python};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use metropolis::bus::{Bus, NatsOptions};
+use metropolis::service::{INFO, Info, gather};
+use metropolis::subject::Subject;
+use metropolis_tests::{
+    HttpClient, NatsServer, Network, Process, WITNESS, eventually, network, python,
+};
 use serde_json::{Value, json};
 
-use crate::serving;
+use crate::{hello_worker, listening};
+
+const SOON: Duration = Duration::from_secs(10);
+/// How long answers are collected whose number nobody knows.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
 async fn users_are_added_found_listed_renamed_and_removed() {
-    let server = NatsServer::start().await;
-    for server in [None, Some(&server)] {
-        let (_users, address) = serving("users", server).await;
+    let network = Network::start([("gateway", network::examples::users())]).await;
+    for url in [None, Some(network.url("gateway"))] {
+        let (_users, address) = listening("users", url).await;
         let mut client = HttpClient::connect(address).await;
 
         let added = client
@@ -70,8 +82,12 @@ async fn users_are_added_found_listed_renamed_and_removed() {
 
 #[tokio::test]
 async fn a_task_calls_a_task_of_another_process() {
-    let server = NatsServer::start().await;
-    let (_caller, address) = serving("caller", Some(&server)).await;
+    let users = [
+        ("gateway", network::examples::caller()),
+        ("worker", network::examples::hello_worker()),
+    ];
+    let network = Network::start(users).await;
+    let (_caller, address) = listening("caller", Some(network.url("gateway"))).await;
     let mut client = HttpClient::connect(address).await;
     let alone = client.send("GET", "/palindrome?data=anna", &[], "").await;
     assert_eq!(
@@ -79,28 +95,55 @@ async fn a_task_calls_a_task_of_another_process() {
         (503, &json!("unavailable"))
     );
 
-    let worker = Process::example("hello-worker")
-        .env("METROPOLIS_NATS_URL", server.url())
-        .start()
-        .await;
-    worker
-        .wait_for_line(|line| line.contains("the worker serves"))
-        .await;
+    let _worker = hello_worker(network.url("worker")).await;
     for (text, answer) in [("anna", "true"), ("asdf", "false")] {
         let path = format!("/palindrome?data={text}");
         assert_eq!(client.send("GET", &path, &[], "").await.text(), answer);
     }
 }
 
+/// Their permissions are written down in the harness, and would let them do more than they need unnoticed.
+#[tokio::test]
+async fn the_examples_are_permitted_what_they_serve_and_nothing_else() {
+    let server = NatsServer::start().await;
+    let options = NatsOptions::new(server.url(), WITNESS);
+    let witness = Bus::connect(options).await.unwrap();
+    for (name, permissions) in [
+        ("hello-worker", network::examples::hello_worker()),
+        ("polyglot", network::examples::polyglot()),
+        ("hello", network::examples::hello()),
+        ("caller", network::examples::caller()),
+        ("users", network::examples::users()),
+    ] {
+        let mut process = Process::example(name)
+            .env("METROPOLIS_NATS_URL", server.url())
+            .env("METROPOLIS_LISTEN", "127.0.0.1:0")
+            .start()
+            .await;
+        let mut announced = Vec::new();
+        eventually(SOON, async || {
+            let question = Subject::parse(INFO).unwrap();
+            announced = gather(&witness, question, PATIENCE).await.unwrap();
+            !announced.is_empty()
+        })
+        .await;
+        let info = Info::read(&announced[0].payload).unwrap();
+        let served = info.endpoints.iter();
+        let served: BTreeSet<String> = served
+            .map(|endpoint| format!("{} {}", endpoint.subject, endpoint.queue_group))
+            .collect();
+        let is_task =
+            |line: &&String| !line.starts_with(['$', '_']) && !line.starts_with("metropolis.");
+        let permitted = permissions.subscribe.iter().filter(is_task).cloned();
+        assert_eq!(served, permitted.collect(), "{name}");
+        process.kill().await;
+    }
+}
+
 #[tokio::test]
 async fn the_routes_example_prints_a_table_and_a_document_without_a_bus() {
     let mut routes = Process::example("routes").start().await;
-    assert!(
-        routes
-            .wait_exit(std::time::Duration::from_secs(10))
-            .await
-            .success()
-    );
+    assert!(routes.wait_exit(SOON).await.success());
     let output = routes.output();
     for row in [
         "POST  /orders       orders",
@@ -119,7 +162,7 @@ async fn the_routes_example_prints_a_table_and_a_document_without_a_bus() {
 #[tokio::test]
 async fn the_documents_of_the_examples_are_valid_openapi() {
     for example in ["hello", "users"] {
-        let (_process, address) = serving(example, None).await;
+        let (_process, address) = listening(example, None).await;
         let document = HttpClient::connect(address)
             .await
             .send("GET", "/openapi.json", &[], "")
@@ -144,7 +187,7 @@ async fn the_documents_of_the_examples_are_valid_openapi() {
 /// A foreign tool reads the document, makes requests of it that fit and that do not, and compares the answers.
 #[tokio::test]
 async fn schemathesis_finds_nothing_on_the_users_example() {
-    let (_users, address) = serving("users", None).await;
+    let (_users, address) = listening("users", None).await;
     let schemathesis = python::tool("schemathesis").await;
     let folder = tempfile::tempdir().unwrap();
     let ran = tokio::process::Command::new(schemathesis)

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use metropolis_tests::network::examples;
 use metropolis_tests::process::address_in;
-use metropolis_tests::{HttpClient, NatsServer, Process, eventually};
+use metropolis_tests::{HttpClient, Network, Process, eventually};
 
 async fn status(address: SocketAddr, path: &str) -> u16 {
     let mut client = HttpClient::connect(address).await;
@@ -13,10 +14,10 @@ async fn status(address: SocketAddr, path: &str) -> u16 {
 
 #[tokio::test]
 async fn a_worker_lives_before_it_is_ready_and_is_ready_while_its_bus_answers() {
-    let mut server = NatsServer::start().await;
-    server.kill().await;
+    let mut network = Network::start([("worker", examples::hello_worker())]).await;
+    network.server.kill().await;
     let worker = Process::example("hello-worker")
-        .env("METROPOLIS_NATS_URL", server.url())
+        .env("METROPOLIS_NATS_URL", network.url("worker"))
         .env("METROPOLIS_ADMIN_LISTEN", "127.0.0.1:0")
         .start()
         .await;
@@ -32,19 +33,19 @@ async fn a_worker_lives_before_it_is_ready_and_is_ready_while_its_bus_answers() 
         (200, 503)
     );
 
-    server.restart_on_same_port().await;
+    network.server.restart_on_same_port().await;
     eventually(Duration::from_secs(10), async || {
         status(address, "/readyz").await == 200
     })
     .await;
 
-    server.pause().await;
+    network.server.pause().await;
     eventually(Duration::from_secs(4), async || {
         status(address, "/readyz").await == 503
     })
     .await;
     assert_eq!(status(address, "/healthz").await, 200);
-    server.resume().await;
+    network.server.resume().await;
     eventually(Duration::from_secs(10), async || {
         status(address, "/readyz").await == 200
     })

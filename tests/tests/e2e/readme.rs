@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use crate::serving;
+use crate::listening;
 
 const README: &str = include_str!("../../../README.md");
 
 #[tokio::test]
 async fn the_commands_of_the_readme_print_what_it_says() {
-    let (_hello, address) = serving("hello", None).await;
+    let (_hello, address) = listening("hello", None).await;
     let address = address.to_string();
     let session = block("console");
     let commands = session.split("$ ").filter(|command| !command.is_empty());
@@ -28,7 +28,7 @@ async fn the_commands_of_the_readme_print_what_it_says() {
 /// The table of tasks that a newcomer sees first.
 #[tokio::test]
 async fn a_start_prints_the_tasks_with_their_routes() {
-    let (hello, _) = serving("hello", None).await;
+    let (hello, _) = listening("hello", None).await;
     let output = hello.output();
     for row in [
         "POST  /foo/bar  foo.bar      reverse",

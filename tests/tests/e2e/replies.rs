@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use metropolis::bus::Outgoing;
 use metropolis::subject::Subject;
 use metropolis::wire::{Headers, NOT_STARTED, Reply, TIMEOUT_MS};
-use metropolis::{Bus, CallError, Client, Fault, Worker};
+use metropolis::{Bus, CallError, Fault};
 use metropolis_tests::{eventually, within};
 use tokio::sync::Semaphore;
 
-use crate::on_both_buses;
+use crate::parts::{on_both_buses, serving};
 
 #[metropolis::task(subject = "replies.value")]
 async fn value() -> u8 {
@@ -55,16 +55,10 @@ fn blocks_long() {
 
 #[tokio::test]
 async fn every_request_gets_exactly_one_reply() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<value>()
-            .serve::<panics>()
-            .serve::<panics_later>()
-            .serve::<hangs>()
-            .serve::<overflows>()
-            .serve::<lines>()
-            .serve::<blocks_long>();
-        let worker = worker.start().await.unwrap();
+    let tasks = serving::<value>().and::<panics>().and::<panics_later>();
+    let tasks = tasks.and::<hangs>().and::<overflows>().and::<lines>();
+    on_both_buses([tasks.and::<blocks_long>()], async |parts| {
+        let worker = parts.worker().start().await.unwrap();
         let expected: BTreeMap<&str, &str> = [
             ("replies.value", "1"),
             ("replies.panics", "500 internal"),
@@ -75,9 +69,13 @@ async fn every_request_gets_exactly_one_reply() {
             ("replies.blocks.forever", "504 timed_out"),
         ]
         .into();
-        let mut inbox = bus.subscribe("_INBOX.replies.*", None, 1024).await.unwrap();
+        let witness = &parts.witness;
+        let mut inbox = witness
+            .subscribe("_INBOX.replies.*", None, 1024)
+            .await
+            .unwrap();
         for (at, subject) in expected.keys().enumerate() {
-            publish(&bus, subject, &format!("_INBOX.replies.{at}")).await;
+            publish(witness, subject, &format!("_INBOX.replies.{at}")).await;
         }
         let mut answers = BTreeMap::new();
         for _ in 0..expected.len() {
@@ -106,6 +104,7 @@ async fn every_request_gets_exactly_one_reply() {
         );
         // Whatever a call still did after its reply is over once the worker has stopped; none may have replied again.
         worker.stop().await;
+        parts.settle().await;
         assert!(inbox.try_next().is_none(), "a second reply came");
     })
     .await;
@@ -142,14 +141,10 @@ async fn gate() {
 
 #[tokio::test]
 async fn past_its_places_and_its_wait_room_a_task_is_busy_at_once() {
-    on_both_buses(async |bus| {
+    on_both_buses([serving::<gate>()], async |parts| {
         STARTED.store(0, Ordering::SeqCst);
-        let worker = Worker::new(bus.clone())
-            .serve::<gate>()
-            .start()
-            .await
-            .unwrap();
-        let client = Client::new(bus.clone());
+        let worker = parts.worker().start().await.unwrap();
+        let client = parts.client();
         let calls: Vec<_> = (0..10)
             .map(|_| tokio::spawn(client.call::<gate>(&()).into_future()))
             .collect();
@@ -184,13 +179,9 @@ async fn counted() -> Result<(), Fault> {
 
 #[tokio::test]
 async fn expired_work_and_forbidden_replies_never_start_and_a_publish_runs() {
-    on_both_buses(async |bus| {
+    on_both_buses([serving::<counted>()], async |parts| {
         RAN.store(0, Ordering::SeqCst);
-        let worker = Worker::new(bus.clone())
-            .serve::<counted>()
-            .start()
-            .await
-            .unwrap();
+        let worker = parts.worker().start().await.unwrap();
         let mut headers = Headers::new();
         headers.append(TIMEOUT_MS, "0").unwrap();
         let subject = Subject::parse("replies.counted").unwrap();
@@ -200,7 +191,8 @@ async fn expired_work_and_forbidden_replies_never_start_and_a_publish_runs() {
             headers,
             payload: "".into(),
         };
-        let answer = bus
+        let answer = parts
+            .witness
             .request(expired, Instant::now() + Duration::from_secs(5))
             .await
             .unwrap();
@@ -212,17 +204,15 @@ async fn expired_work_and_forbidden_replies_never_start_and_a_publish_runs() {
             "replies.counted",
             "somewhere.else",
         ] {
-            publish(&bus, "replies.counted", reply).await;
+            publish(&parts.witness, "replies.counted", reply).await;
         }
+        parts.settle().await;
         // A call that comes after them on one subscription ends after they were looked at.
-        let error = Client::new(bus.clone())
-            .call::<counted>(&())
-            .await
-            .unwrap_err();
+        let error = parts.client().call::<counted>(&()).await.unwrap_err();
         assert_eq!(error.fault().unwrap().code(), "counted");
         assert_eq!(RAN.load(Ordering::SeqCst), 1);
 
-        Client::new(bus).publish::<counted>(&()).await.unwrap();
+        parts.client().publish::<counted>(&()).await.unwrap();
         eventually(Duration::from_secs(5), async || {
             RAN.load(Ordering::SeqCst) == 2
         })
@@ -234,12 +224,14 @@ async fn expired_work_and_forbidden_replies_never_start_and_a_publish_runs() {
 
 #[tokio::test]
 async fn a_stop_answers_what_still_runs_when_its_time_is_up_and_what_still_waits() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<endless>()
-            .with_stop_timeout(Duration::from_millis(300));
-        let worker = worker.start().await.unwrap();
-        let client = Client::new(bus);
+    on_both_buses([serving::<endless>()], async |parts| {
+        let worker = parts
+            .worker()
+            .with_stop_timeout(Duration::from_millis(300))
+            .start()
+            .await
+            .unwrap();
+        let client = parts.client();
         let runs = tokio::spawn(client.call::<endless>(&()).into_future());
         within(Duration::from_secs(5), ENDLESS.acquire())
             .await

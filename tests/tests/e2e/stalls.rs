@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use metropolis::{Bus, Client, Worker};
+use metropolis::Client;
 
-use crate::on_both_buses;
+use crate::parts::{Parts, on_both_buses, serving};
 
 #[metropolis::task(subject = "stalls.blocks")]
 async fn blocks() {
@@ -50,10 +50,12 @@ const BEARABLE: Duration = Duration::from_millis(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_blocks_for_200_ms_delays_no_other_past_20_ms() {
-    on_both_buses(async |bus| {
+    let tasks = serving::<blocks>().and::<waits_then_blocks>();
+    let tasks = tasks.and::<apart>().and::<quick>();
+    on_both_buses([tasks], async |parts| {
         let mut attempts = Vec::new();
         while attempts.len() < ATTEMPTS {
-            let slowest = slowest_beside_blocking_tasks(bus.clone()).await;
+            let slowest = slowest_beside_blocking_tasks(parts).await;
             if slowest.iter().all(|slowest| *slowest < BEARABLE) {
                 return;
             }
@@ -64,14 +66,9 @@ async fn a_task_that_blocks_for_200_ms_delays_no_other_past_20_ms() {
     .await;
 }
 
-async fn slowest_beside_blocking_tasks(bus: Bus) -> [Duration; 2] {
-    let worker = Worker::new(bus.clone())
-        .serve::<blocks>()
-        .serve::<waits_then_blocks>()
-        .serve::<apart>()
-        .serve::<quick>();
-    let worker = worker.start().await.unwrap();
-    let client = Client::new(bus);
+async fn slowest_beside_blocking_tasks(parts: &Parts) -> [Duration; 2] {
+    let worker = parts.worker().start().await.unwrap();
+    let client = parts.client();
     client.call::<quick>(&()).await.unwrap();
 
     let caller = client.clone();
@@ -100,14 +97,9 @@ async fn slowest_beside_blocking_tasks(bus: Bus) -> [Duration; 2] {
 
 #[tokio::test]
 async fn a_blocking_task_runs_on_threads_of_its_own() {
-    on_both_buses(async |bus| {
-        let worker = Worker::new(bus.clone())
-            .serve::<apart>()
-            .serve::<quick>()
-            .start()
-            .await
-            .unwrap();
-        let client = Client::new(bus);
+    on_both_buses([serving::<apart>().and::<quick>()], async |parts| {
+        let worker = parts.worker().start().await.unwrap();
+        let client = parts.client();
         // One thread runs this test, the worker and the bus: were the task on it, nothing else could go on.
         let caller = client.clone();
         let slowest = slowest_quick_call(&client, async move {

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use metropolis::catalog::Catalog;
-use metropolis::permissions::Permissions;
-use metropolis::{Bus, Client, Fault, TaskSpec, Worker};
+use metropolis::{Client, Fault};
 use metropolis_tests::load::{self, Tally, outcome};
-use metropolis_tests::{HttpClient, NatsServer, Process, eventually, within};
+use metropolis_tests::network::{self, examples};
+use metropolis_tests::{HttpClient, Network, Process, eventually, within};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{connect, serving, serving_on};
+use crate::parts::{self, on_both_buses, serving};
+use crate::{hello_worker, listening};
 
 const CONNECTIONS: usize = 64;
 /// How long load goes on before the stop, and after it.
@@ -36,8 +36,7 @@ async fn wait(pause: Pause) -> Result<u64, Fault> {
 }
 
 /// Calls `wait` from many callers while `scenario` goes on; every call must be answered with its value.
-async fn load_tasks(bus: Bus, scenario: impl Future<Output = ()>) -> Tally {
-    let client = Client::new(bus);
+async fn load_tasks(client: &Client, scenario: impl Future<Output = ()>) -> Tally {
     let request = async |turn: &mut u64| {
         *turn += 1;
         let ms = *turn % 4;
@@ -54,25 +53,10 @@ async fn load_tasks(bus: Bus, scenario: impl Future<Output = ()>) -> Tally {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_stops_under_load_hands_over_to_another() {
-    for server in [None, Some(NatsServer::start().await)] {
-        let bus = async |role| match &server {
-            Some(server) => connect(server, role).await,
-            None => Bus::embedded(),
-        };
-        let (staying, leaving, calling) = match &server {
-            Some(_) => (
-                bus("worker").await,
-                bus("worker").await,
-                bus("client").await,
-            ),
-            None => {
-                let shared = bus("worker").await;
-                (shared.clone(), shared.clone(), shared)
-            }
-        };
-        let staying = Worker::new(staying).serve::<wait>().start().await.unwrap();
-        let leaving = Worker::new(leaving).serve::<wait>().start().await.unwrap();
-        let tally = load_tasks(calling, async {
+    on_both_buses([serving::<wait>(), serving::<wait>()], async |parts| {
+        let mut workers = parts.start().await;
+        let leaving = workers.remove(0);
+        let tally = load_tasks(&parts.client(), async {
             tokio::time::sleep(BEFORE).await;
             leaving.stop().await;
             tokio::time::sleep(BEFORE).await;
@@ -80,8 +64,9 @@ async fn a_worker_that_stops_under_load_hands_over_to_another() {
         .await;
         assert_eq!(tally.not_ok(), 0, "{tally:?}");
         assert!(tally.ok > 1000, "{tally:?}");
-        staying.stop().await;
-    }
+        parts::stop(workers).await;
+    })
+    .await;
 }
 
 /// Keeps connections to an HTTP address busy until it is gone, and counts what was not answered with a 200.
@@ -121,15 +106,6 @@ async fn keep_asking(address: SocketAddr) -> Tally {
     tally
 }
 
-async fn worker(url: &str) -> Process {
-    let launch = Process::example("hello-worker").env("METROPOLIS_NATS_URL", url);
-    let process = launch.start().await;
-    process
-        .wait_for_line(|line| line.contains("the worker serves"))
-        .await;
-    process
-}
-
 async fn stop(process: &mut Process, signal: &str) {
     process.signal(signal).await;
     let status = process.wait_exit(STOPPED_WITHIN).await;
@@ -143,9 +119,13 @@ fn assert_nothing_lost(tally: &Tally) {
 
 #[tokio::test]
 async fn one_process_stops_under_load_and_answers_what_it_accepted() {
-    let server = NatsServer::start().await;
-    for (server, signal) in [(None, "TERM"), (None, "INT"), (Some(&server), "TERM")] {
-        let (mut process, address) = serving("hello", server).await;
+    let network = Network::start([("gateway", examples::hello())]).await;
+    for (url, signal) in [
+        (None, "TERM"),
+        (None, "INT"),
+        (Some(network.url("gateway")), "TERM"),
+    ] {
+        let (mut process, address) = listening("hello", url).await;
         let load = tokio::spawn(load_http(address));
         tokio::time::sleep(BEFORE).await;
         stop(&mut process, signal).await;
@@ -155,9 +135,9 @@ async fn one_process_stops_under_load_and_answers_what_it_accepted() {
 
 #[tokio::test]
 async fn a_gateway_process_stops_under_load_and_answers_what_it_accepted() {
-    let network = Network::start().await;
-    let _worker = worker(&network.url("worker")).await;
-    let (mut gateway, address) = serving_on("hello-gateway", Some(network.url("gateway"))).await;
+    let network = network().await;
+    let _worker = hello_worker(network.url("worker")).await;
+    let (mut gateway, address) = listening("hello-gateway", Some(network.url("gateway"))).await;
     let load = tokio::spawn(load_http(address));
     tokio::time::sleep(BEFORE).await;
     stop(&mut gateway, "TERM").await;
@@ -169,7 +149,7 @@ async fn replace_workers_under_load(mut first: Process, url: &str, gateway: (Pro
     let (mut gateway, address) = gateway;
     let load = tokio::spawn(load_http(address));
     for signal in ["TERM", "INT"] {
-        let next = worker(url).await;
+        let next = hello_worker(url.to_owned()).await;
         tokio::time::sleep(BEFORE).await;
         stop(&mut first, signal).await;
         first = next;
@@ -181,18 +161,18 @@ async fn replace_workers_under_load(mut first: Process, url: &str, gateway: (Pro
 
 #[tokio::test]
 async fn worker_processes_come_and_go_under_load_and_no_request_notices() {
-    let network = Network::start().await;
-    let first = worker(&network.url("worker")).await;
-    let gateway = serving_on("hello-gateway", Some(network.url("gateway"))).await;
+    let network = network().await;
+    let first = hello_worker(network.url("worker")).await;
+    let gateway = listening("hello-gateway", Some(network.url("gateway"))).await;
     replace_workers_under_load(first, &network.url("worker"), gateway).await;
 }
 
 /// The same behind the gateway that knows no task.
 #[tokio::test]
 async fn workers_that_are_discovered_come_and_go_under_load_and_no_request_notices() {
-    let network = Network::start().await;
-    let first = worker(&network.url("worker")).await;
-    let gateway = serving_on("metropolis-gateway", Some(network.url("gateway"))).await;
+    let network = network().await;
+    let first = hello_worker(network.url("worker")).await;
+    let gateway = listening("metropolis-gateway", Some(network.url("gateway-program"))).await;
     eventually(STOPPED_WITHIN, async || {
         let mut client = HttpClient::connect(gateway.1).await;
         client.send("GET", "/foo/who", &[], "").await.status == 200
@@ -201,51 +181,29 @@ async fn workers_that_are_discovered_come_and_go_under_load_and_no_request_notic
     replace_workers_under_load(first, &network.url("worker"), gateway).await;
 }
 
-/// A server where a worker and a gateway may do what their printed permissions say, and no more.
-struct Network(NatsServer);
-
-impl Network {
-    async fn start() -> Self {
-        let config = format!(
-            "authorization {{ users: [
-                {{ user: worker, password: pass, {} }}
-                {{ user: gateway, password: pass, {} }}
-            ] }}",
-            worker_permissions(),
-            gateway_permissions().await,
-        );
-        Self(NatsServer::start_with(&config).await)
-    }
-
-    fn url(&self, user: &str) -> String {
-        let credentials = format!("nats://{user}:pass@");
-        self.0.url().replace("nats://", &credentials)
-    }
-}
-
-/// What `hello-worker` must be allowed: its tasks live in its own process, so their subjects are named here again.
-fn worker_permissions() -> Permissions {
-    let specs = ["foo.bar", "foo.who.get"].map(|subject| {
-        let mut spec = TaskSpec::of::<wait>();
-        spec.meta.subject = subject;
-        spec
-    });
-    Permissions::of(&Catalog::of(specs).unwrap(), "metropolis-examples").unwrap()
-}
-
-async fn gateway_permissions() -> String {
-    let launch = Process::example("metropolis-gateway").args(["permissions", "--subject", "foo.>"]);
-    let mut printing = launch.start().await;
-    assert!(printing.wait_exit(STOPPED_WITHIN).await.success());
-    printing.output()
+/// A server where `hello-worker` and a gateway in front of it have what is printed for them.
+async fn network() -> Network {
+    let users = [
+        ("worker", examples::hello_worker().to_string()),
+        ("gateway", examples::hello_gateway().to_string()),
+        (
+            "gateway-program",
+            network::printed(["--subject", "foo.>"]).await,
+        ),
+    ];
+    Network::start(users).await
 }
 
 #[tokio::test]
 async fn three_workers_share_one_queue_and_a_killed_one_takes_only_its_own_calls_along() {
-    let network = Network::start().await;
-    let url = network.url("worker");
-    let mut workers = [worker(&url).await, worker(&url).await, worker(&url).await];
-    let (mut gateway, address) = serving_on("hello-gateway", Some(network.url("gateway"))).await;
+    let network = network().await;
+    let url = || network.url("worker");
+    let mut workers = [
+        hello_worker(url()).await,
+        hello_worker(url()).await,
+        hello_worker(url()).await,
+    ];
+    let (mut gateway, address) = listening("hello-gateway", Some(network.url("gateway"))).await;
     let mut client = HttpClient::connect(address).await;
     let mut answered = BTreeMap::<u32, u32>::new();
     for _ in 0..300 {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use metropolis::{Bus, CallError, Client, Context, Fault, NatsOptions, Worker};
-use metropolis_tests::process::address_in;
-use metropolis_tests::{HttpClient, NatsServer, Process, eventually};
+use metropolis::{Bus, CallError, Client, Context, Fault, RunningWorker, Worker};
+use metropolis_tests::network::{self, user};
+use metropolis_tests::{HttpClient, NatsServer, Network, eventually};
 
-use crate::connect;
+use crate::listening;
+use crate::parts::{self, Parts, Tasks, serving};
 
 #[metropolis::task(subject = "two.secret.get", bus = "internal")]
 async fn secret() -> u8 {
@@ -18,29 +19,37 @@ async fn open(ctx: &Context) -> Result<u8, Fault> {
     Ok(ctx.call::<secret>(&()).await? * 2)
 }
 
-fn worker(external: Bus, internal: Bus) -> Worker {
-    let worker = Worker::new(external).with_internal_bus(internal);
-    worker.serve::<secret>().serve::<open>()
+/// One worker keeps the secret, the other asks it.
+fn tasks() -> [Tasks; 2] {
+    [serving::<secret>(), serving::<open>().calling::<secret>()]
+}
+
+async fn start(workers: impl IntoIterator<Item = (Worker, Bus)>) -> Vec<RunningWorker> {
+    let mut running = Vec::new();
+    for (worker, internal) in workers {
+        let worker = worker.with_internal_bus(internal);
+        running.push(worker.start().await.unwrap());
+    }
+    running
 }
 
 #[tokio::test]
 async fn an_internal_task_is_reached_from_the_internal_bus_alone() {
-    let (outside, inside) = (NatsServer::start().await, NatsServer::start().await);
-    let (external, internal) = (
-        connect(&outside, "worker").await,
-        connect(&inside, "worker").await,
+    let (outside, inside) = (
+        Parts::on_a_server(tasks()).await,
+        Parts::on_a_server(tasks()).await,
     );
-    let running = worker(external, internal).start().await.unwrap();
+    let running = start(outside.workers().into_iter().zip(inside.buses())).await;
 
-    let colleague = Client::new(connect(&inside, "client").await);
+    let colleague = inside.client();
     assert_eq!(colleague.call::<secret>(&()).await.unwrap(), 7);
     assert_eq!(colleague.call::<open>(&()).await.unwrap(), 14);
 
-    let stranger = Client::new(connect(&outside, "client").await);
+    let stranger = outside.client();
     assert_eq!(stranger.call::<open>(&()).await.unwrap(), 14);
     let refused = stranger.call::<secret>(&()).await.unwrap_err();
     assert!(matches!(refused, CallError::NoWorker(_)), "{refused:?}");
-    running.stop().await;
+    parts::stop(running).await;
     let gone = colleague.call::<secret>(&()).await.unwrap_err();
     assert!(matches!(gone, CallError::NoWorker(_)), "{gone:?}");
 }
@@ -60,41 +69,35 @@ async fn where_there_is_one_bus_an_internal_task_is_served_on_it() {
 #[tokio::test]
 async fn two_accounts_of_one_server_are_two_buses_and_a_gateway_that_discovers_sees_the_outer_one()
 {
-    let server = NatsServer::start_with(
-        "accounts {
-            OUT { users: [ { user: out, password: out } ] }
-            IN { users: [ { user: in, password: in } ] }
-        }",
-    )
-    .await;
-    let url = |name: &str| {
-        server
-            .url()
-            .replace("nats://", &format!("nats://{name}:{name}@"))
+    let account = |name: &str| -> String {
+        let users = tasks().into_iter().enumerate();
+        users
+            .map(|(at, tasks)| user(format!("worker-{name}{at}"), tasks.permissions()))
+            .collect()
     };
-    let account = async |name: &str| {
-        Bus::connect(NatsOptions::new(url(name), "worker"))
-            .await
-            .unwrap()
+    let gateway = user("gateway", network::printed(["--subject", "two.>"]).await);
+    let config = format!(
+        "accounts {{ OUT {{ users: [\n{}{gateway}] }}, IN {{ users: [\n{}] }} }}",
+        account("out"),
+        account("in"),
+    );
+    let network = Network {
+        server: NatsServer::start_with(&config).await,
     };
-    let running = worker(account("out").await, account("in").await)
-        .start()
-        .await
-        .unwrap();
-    let gateway = Process::example("metropolis-gateway")
-        .env("METROPOLIS_NATS_URL", url("out"))
-        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
-        .start()
-        .await;
-    let line = gateway
-        .wait_for_line(|line| line.contains("listening on"))
-        .await;
-    let mut client = HttpClient::connect(address_in(&line).unwrap()).await;
+    let mut workers = Vec::new();
+    for (at, tasks) in tasks().iter().enumerate() {
+        let external = network.connect(&format!("worker-out{at}")).await;
+        let internal = network.connect(&format!("worker-in{at}")).await;
+        workers.push((tasks.worker(&external), internal));
+    }
+    let running = start(workers).await;
+    let (_gateway, address) = listening("metropolis-gateway", Some(network.url("gateway"))).await;
+    let mut client = HttpClient::connect(address).await;
     let mut status = async |path: &str| client.send("GET", path, &[], "").await.status;
     eventually(Duration::from_secs(10), async || {
         status("/two/open").await == 200
     })
     .await;
     assert_eq!(status("/two/secret").await, 404);
-    running.stop().await;
+    parts::stop(running).await;
 }

@@ -13,6 +13,7 @@ use crate::admission::Admitted;
 #[derive(Debug, Serialize)]
 pub(super) struct Service {
     pub(super) service: String,
+    /// Empty where it is not known.
     pub(super) version: String,
     /// `served`, `quarantined`, or `unrouted`: it is there, and the gateway has no route to it.
     pub(super) state: &'static str,
@@ -76,7 +77,7 @@ fn known(admitted: &Admitted) -> Vec<Service> {
     });
     let quarantined = admitted.quarantined.iter().map(|known| Service {
         service: known.service.clone(),
-        version: known.version.clone(),
+        version: known.version.clone().unwrap_or_default(),
         state: "quarantined",
         reason: Some(known.reason.clone()),
         instances: unheard(&known.instances),

@@ -3,10 +3,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::super::readings::{EndpointStats, Growth, Reading};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::*;
 use crate::admission;
+use crate::discovery::Seen;
 use crate::fixed::{self, StaticRoute};
 
 fn admitted(routes: &[(&str, &str)]) -> Admitted {
@@ -15,7 +16,7 @@ fn admitted(routes: &[(&str, &str)]) -> Admitted {
         .map(|(http, subject)| StaticRoute::new(*http, *subject))
         .collect();
     let own = fixed::beside(Vec::new(), &routes).expect("good routes");
-    admission::admit(&own, &[], &Default::default())
+    admission::admit(&own, &Seen::default(), &HashSet::new())
 }
 
 fn reading(subject: &str, calls: &[(&str, u64)]) -> Reading {

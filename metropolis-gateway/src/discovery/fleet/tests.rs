@@ -1,3 +1,4 @@
+use super::super::pulse::SILENT_ROUNDS_MAX;
 use super::*;
 
 fn announced(name: &str, id: &str, version: &str) -> Announced {

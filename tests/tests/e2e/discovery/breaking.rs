@@ -35,14 +35,10 @@ async fn refusal(worker: Worker) -> String {
 
 #[tokio::test]
 async fn a_breaking_start_is_refused_with_the_difference_unless_it_is_allowed() {
-    let server = NatsServer::start().await;
-    let (old, new) = (
-        connect(&server, "worker").await,
-        connect(&server, "worker").await,
-    );
-    let in_service = Worker::new(old).serve::<first::place>();
-    let in_service = in_service.start().await.unwrap();
-    let text = refusal(Worker::new(new.clone()).serve::<broken::place>()).await;
+    let tasks = [serving::<first::place>(), serving::<broken::place>()];
+    let parts = Parts::on_a_server(tasks).await;
+    let in_service = parts.worker().start().await.unwrap();
+    let text = refusal(parts.workers().remove(1)).await;
     let line = <broken::place as metropolis::Task>::META.origin.line;
     let expected = format!(
         "cannot start the worker: 1 task breaks the contract that is in service
@@ -55,7 +51,7 @@ async fn a_breaking_start_is_refused_with_the_difference_unless_it_is_allowed() 
   give the new form a subject of its own, or start in spite of it: METROPOLIS_ALLOW_BREAKING=1"
     );
     assert_eq!(text, expected);
-    let allowed = Worker::new(new).serve::<broken::place>();
+    let allowed = parts.workers().remove(1);
     let allowed = allowed.with_allow_breaking().start().await.unwrap();
     allowed.stop().await;
     in_service.stop().await;
@@ -63,46 +59,36 @@ async fn a_breaking_start_is_refused_with_the_difference_unless_it_is_allowed() 
 
 #[tokio::test]
 async fn a_rolling_update_starts_with_the_same_and_with_a_compatible_contract() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let other = connect(&server, "worker").await;
-    let mut asked = other
+    let first = || serving::<first::place>();
+    let tasks = [first(), first(), serving::<grown::place>(), first()];
+    let parts = Parts::on_a_server(tasks).await;
+    let mut asked = parts
+        .witness
         .subscribe("metropolis.contract.*", None, 16)
         .await
         .unwrap();
-    let one = Worker::new(bus.clone())
-        .serve::<first::place>()
-        .start()
-        .await
-        .unwrap();
-    let two = Worker::new(other.clone())
-        .serve::<first::place>()
-        .start()
-        .await
-        .unwrap();
+    let mut workers = parts.workers().into_iter();
+    let mut next = || workers.next().unwrap();
+    let mut running = vec![next().start().await.unwrap(), next().start().await.unwrap()];
+    parts.settle().await;
     assert!(asked.try_next().is_none(), "the same contract was fetched");
-    let three = Worker::new(other.clone())
-        .serve::<grown::place>()
-        .start()
-        .await
-        .unwrap();
+    running.push(next().start().await.unwrap());
+    parts.settle().await;
     assert!(
         asked.try_next().is_some(),
         "another contract was not fetched"
     );
     // With both in service a third version has to suit both; what the second added would be gone again.
-    let text = refusal(Worker::new(bus).serve::<first::place>()).await;
+    let text = refusal(next()).await;
     assert!(text.contains("output /price: is gone"), "{text}");
-    for worker in [one, two, three] {
-        worker.stop().await;
-    }
+    parts::stop(running).await;
 }
 
 #[tokio::test]
 async fn peers_that_answer_nonsense_keep_nobody_from_starting() {
-    let server = NatsServer::start().await;
-    let bus = connect(&server, "worker").await;
-    let mut questions = bus.subscribe("$SRV.INFO", None, 16).await.unwrap();
+    let parts = Parts::on_a_server([serving::<first::place>()]).await;
+    let liar = parts.witness.clone();
+    let mut questions = liar.subscribe("$SRV.INFO", None, 16).await.unwrap();
     let answers = [
         "",
         "null",
@@ -120,7 +106,6 @@ async fn peers_that_answer_nonsense_keep_nobody_from_starting() {
     };
     let lies = [endpoint("not a hash"), endpoint(&"0".repeat(64))];
     let answers: Vec<String> = answers.into_iter().chain(lies).collect();
-    let liar = bus.clone();
     tokio::spawn(async move {
         while let Some(question) = questions.next().await {
             for answer in &answers {
@@ -130,6 +115,9 @@ async fn peers_that_answer_nonsense_keep_nobody_from_starting() {
             }
         }
     });
-    let worker = Worker::new(connect(&server, "worker").await).serve::<first::place>();
-    within(SOON, worker.start()).await.unwrap().stop().await;
+    within(SOON, parts.worker().start())
+        .await
+        .unwrap()
+        .stop()
+        .await;
 }

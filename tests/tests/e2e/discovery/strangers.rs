@@ -1,6 +1,8 @@
 //! Peers that share no code with us: nats-py, and a socket.
 
+use metropolis_tests::network::PASSWORD;
 use metropolis_tests::python::run_python;
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -36,13 +38,14 @@ asyncio.run(main())
 
 #[tokio::test]
 async fn nats_py_finds_a_task_calls_it_and_reads_its_faults() {
-    let server = NatsServer::start().await;
-    let worker = start(&connect(&server, "worker").await).await;
-    let output = within(Duration::from_secs(120), run_python(PYTHON, [server.url()])).await;
+    let parts = Parts::on_a_server(people()).await;
+    let worker = parts.worker().start().await.unwrap();
+    let url = parts.network().url(WITNESS);
+    let output = within(Duration::from_secs(120), run_python(PYTHON, [url])).await;
     let errors = String::from_utf8_lossy(&output.stderr);
     let seen: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{errors}"));
     assert_eq!(seen["type"], "io.nats.micro.v1.info_response");
-    assert_eq!(seen["value"], serde_json::json!({ "id": 7, "name": "Ada" }));
+    assert_eq!(seen["value"], json!({ "id": 7, "name": "Ada" }));
     assert_eq!(seen["value_headers"], Value::Null);
     let headers = &seen["fault_headers"];
     assert_eq!(headers["Nats-Service-Error-Code"], "404");
@@ -81,11 +84,12 @@ async fn message(socket: &mut BufReader<TcpStream>) -> Frame {
 
 #[tokio::test]
 async fn a_socket_is_enough_to_call_a_task_and_to_ask_who_is_there() {
-    let server = NatsServer::start().await;
-    let worker = start(&connect(&server, "worker").await).await;
-    let stream = TcpStream::connect(server.address()).await.unwrap();
-    let mut socket = BufReader::new(stream);
-    let hello = "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB _INBOX.me.* 1\r\n";
+    let parts = Parts::on_a_server(people()).await;
+    let worker = parts.worker().start().await.unwrap();
+    let address = parts.network().server.address();
+    let mut socket = BufReader::new(TcpStream::connect(address).await.unwrap());
+    let options = json!({ "verbose": false, "headers": true, "user": WITNESS, "pass": PASSWORD });
+    let hello = format!("CONNECT {options}\r\nSUB _INBOX.me.* 1\r\n");
     socket.write_all(hello.as_bytes()).await.unwrap();
 
     let call = b"PUB discovery.users.7.get _INBOX.me.1 14\r\n{\"name\":\"Ada\"}\r\n";

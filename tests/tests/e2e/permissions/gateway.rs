@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use metropolis_tests::process::address_in;
+use metropolis_tests::process::{Launch, address_in};
 use metropolis_tests::wait::holds_within;
-use metropolis_tests::{HttpClient, Process};
+use metropolis_tests::{HttpClient, NatsServer, Process, network};
 use tempfile::TempDir;
 
 use super::*;
@@ -16,7 +16,7 @@ const MUTE: &str = "mute";
 const ROUNDS: usize = 6;
 
 /// Method, path and body.
-type Request = (&'static str, &'static str, &'static str);
+pub(super) type Request = (&'static str, &'static str, &'static str);
 
 const RELAY: Request = ("POST", "/permissions/relay", "1");
 const FIXED: Request = ("GET", "/permissions/fixed/5", "");
@@ -38,37 +38,31 @@ fn folder() -> TempDir {
 
 /// What `metropolis-gateway permissions` prints.
 async fn printed(folder: &Path, subjects: &[&str]) -> String {
-    let mut launch = Process::example("metropolis-gateway")
-        .args(["permissions", "--config"])
-        .arg(folder.join("gateway.toml"));
-    for subject in subjects {
-        launch = launch.args(["--subject", subject]);
-    }
-    let mut process = launch.start().await;
-    let status = process.wait_exit(2 * SOON).await;
-    assert!(status.success(), "{}", process.output());
-    process.output()
+    let config = [
+        "--config".into(),
+        folder.join("gateway.toml").into_os_string(),
+    ];
+    let subjects = subjects
+        .iter()
+        .flat_map(|subject| ["--subject".into(), subject.into()]);
+    network::printed(config.into_iter().chain(subjects)).await
 }
 
 /// Everything a gateway does; the first thing that does not work.
 async fn serves(folder: &Path, block: &str) -> Result<(), String> {
-    let worker = permissions();
-    let server = NatsServer::start_with(&format!(
-        "authorization {{ users: [\n{{ user: witness, password: pass }}\n{{ user: worker, password: pass\n{worker} }}\n\
-         {{ user: gateway, password: pass\n{block} }}\n] }}"
-    ))
-    .await;
-    let witness = connect(&server, "witness").await?;
+    let worker = tasks().permissions().to_string();
+    let network = Network::start([("worker", &*worker), ("gateway", block)]).await;
+    let witness = network.connect(WITNESS).await;
     answer_all(&witness).await;
-    let bus = connect(&server, "worker").await?;
-    let worker = Worker::new(bus).serve::<relay>().with_service(SERVICE);
+    let worker = tasks().worker(&network.connect("worker").await);
     let worker = within(2 * SOON, worker.start());
     let worker = worker.await.map_err(|error| error.to_string())?;
-    let (_gateway, address) = start(&server, folder).await?;
+    let (_gateway, address) = start(&network.server, folder).await?;
     comes(address, ("GET", "/readyz", ""), 200).await?;
     // It was there before the gateway, so that only a question finds it.
     comes(address, RELAY, 200).await?;
     comes(address, FIXED, 200).await?;
+    console_hears(address, SERVICE).await?;
     joins_stays_and_leaves(&witness, address).await?;
     within(2 * SOON, worker.stop()).await;
     comes(address, RELAY, 404).await
@@ -135,6 +129,11 @@ async fn start(server: &NatsServer, folder: &Path) -> Result<(Process, SocketAdd
         .arg(folder.join("password"))
         .arg("--config")
         .arg(folder.join("gateway.toml"));
+    listening(launch).await
+}
+
+/// Starts a program, which listens or says why not.
+pub(super) async fn listening(launch: Launch) -> Result<(Process, SocketAddr), String> {
     let process = launch.start().await;
     let is_up = |line: &str| line.contains("listening on");
     let line = process
@@ -146,7 +145,11 @@ async fn start(server: &NatsServer, folder: &Path) -> Result<(Process, SocketAdd
     }
 }
 
-async fn comes(address: SocketAddr, request: Request, wanted: u16) -> Result<(), String> {
+pub(super) async fn comes(
+    address: SocketAddr,
+    request: Request,
+    wanted: u16,
+) -> Result<(), String> {
     let mut last = 0;
     let has_come = holds_within(SOON, async || {
         last = status(address, request).await;
@@ -156,6 +159,20 @@ async fn comes(address: SocketAddr, request: Request, wanted: u16) -> Result<(),
         return Ok(());
     }
     Err(format!("{request:?} is answered by {last}"))
+}
+
+/// The console knows how a service is doing, which only the service itself can say.
+pub(super) async fn console_hears(address: SocketAddr, service: &str) -> Result<(), String> {
+    let mut client = HttpClient::connect(address).await;
+    let hears = holds_within(SOON, async || {
+        let answer = client.send("GET", "/_console/data", &[], "").await;
+        let data: serde_json::Value = answer.json();
+        let services = data["services"].as_array().unwrap();
+        let found = services.iter().find(|known| known["service"] == service);
+        found.is_some_and(|known| known["instances"][0]["state"] == "answers")
+    });
+    let trouble = || "the console hears nothing".to_owned();
+    hears.await.then_some(()).ok_or_else(trouble)
 }
 
 async fn status(address: SocketAddr, (method, path, body): Request) -> u16 {
@@ -174,7 +191,7 @@ async fn what_the_program_prints_is_enough_and_every_line_of_it_is_needed() {
     let enough = serves(folder.path(), &text).await;
     assert_eq!(enough, Ok(()), "{text}");
     let works = async |block: &str| serves(folder.path(), block).await;
-    each_is_needed(&text, 3 + 7, works).await;
+    each_is_needed(&text, 3 + 8, works).await;
 }
 
 #[tokio::test]
@@ -183,9 +200,7 @@ async fn without_the_subjects_of_services_it_says_in_a_comment_that_they_are_mis
     let text = printed(folder.path(), &[]).await;
     assert!(text.starts_with("# "), "{text}");
     assert!(text.contains("--subject"), "{text}");
-    let config =
-        format!("authorization {{ users: [ {{ user: gateway, password: pass\n{text} }} ] }}");
-    let server = NatsServer::start_with(&config).await;
-    let bus = connect(&server, "gateway").await.unwrap();
+    let network = Network::start([("gateway", text)]).await;
+    let bus = network.connect("gateway").await;
     bus.close(Instant::now() + SOON).await;
 }

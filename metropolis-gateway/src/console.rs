@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response};
 use metropolis::bus::Bus;
-use metropolis::service::{STATS, gather};
+use metropolis::service::{ANSWERS_MAX, STATS, gather};
 use metropolis::subject::Subject;
 use tokio::sync::Mutex;
 use tokio::time::sleep_until;
@@ -48,6 +48,8 @@ pub(crate) const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long answers are waited for; whoever needs longer is taken in the next time.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+const MORE: &str = "more instances answer than are listened to, so numbers are missing";
+
 /// The longest text that is searched for, in bytes.
 const FIND_MAX: usize = 128;
 
@@ -63,7 +65,7 @@ pub(crate) struct Console {
 struct Heard {
     asked: Option<Instant>,
     readings: Option<Arc<Readings>>,
-    /// Why the last question was not asked.
+    /// What is wrong with the last question, or with its answers.
     trouble: Option<String>,
 }
 
@@ -117,11 +119,17 @@ impl Console {
             sleep_until((asked + ASK_EVERY).into()).await;
         }
         heard.asked = Some(Instant::now());
-        let before = heard.readings.take().unwrap_or_default();
+        let before = heard.readings.clone().unwrap_or_default();
         let question = Subject::parse(STATS).expect("a literal subject");
         let (readings, trouble) = match gather(&self.bus, question, PATIENCE).await {
-            Ok(answers) => (before.next(answers, Instant::now()).await, None),
-            Err(error) => (before, Some(error.to_string())),
+            Ok(answers) => {
+                let trouble = (answers.len() >= ANSWERS_MAX).then(|| MORE.to_owned());
+                (before.next(answers, Instant::now()).await, trouble)
+            }
+            Err(error) => (
+                before,
+                Some(format!("services cannot be asked now: {error}")),
+            ),
         };
         (heard.readings, heard.trouble) = (Some(readings), trouble);
         heard.last()

@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::install;
 use crate::process::Process;
 use crate::wait::holds_within;
 
 mod binary;
+
+pub use binary::PINNED;
 
 /// How long a server may take to listen, and to end after SIGTERM.
 const SERVER_DEADLINE: Duration = Duration::from_secs(20);
@@ -27,9 +30,13 @@ pub struct NatsServer {
     process: Process,
     dir: TempDir,
     binary: PathBuf,
+    environment: Environment,
     ports: Ports,
     port: u16,
 }
+
+/// Variables for the server, which its configuration may refer to.
+pub type Environment = BTreeMap<String, String>;
 
 impl NatsServer {
     /// Starts a server with default settings on a free loopback port.
@@ -50,7 +57,36 @@ impl NatsServer {
     ///
     /// When no server can be found or fetched, or it does not accept the configuration.
     pub async fn start_with(config_text: &str) -> Self {
-        Self::launched(binary::find().await, config_text).await
+        Self::launched(
+            binary::find().await,
+            &[("nats.conf", config_text)],
+            [].into(),
+        )
+        .await
+    }
+
+    /// Starts a server with several files, of which `nats.conf` includes the others, and with variables.
+    ///
+    /// # Panics
+    ///
+    /// As [`start_with`](Self::start_with).
+    pub async fn start_from(files: &[(&str, &str)], environment: Environment) -> Self {
+        Self::launched(binary::find().await, files, environment).await
+    }
+
+    /// Asks the server whether it would start with a configuration; what it has against it otherwise.
+    ///
+    /// # Errors
+    ///
+    /// With what the server says.
+    ///
+    /// # Panics
+    ///
+    /// When no server can be found or fetched.
+    pub async fn check(config: &Path, environment: &Environment) -> Result<String, String> {
+        let mut command = std::process::Command::new(binary::find().await);
+        command.arg("-t").arg("-c").arg(config).envs(environment);
+        install::run(&mut command)
     }
 
     /// Starts a server of one release with default settings, fetching it if need be.
@@ -59,7 +95,8 @@ impl NatsServer {
     ///
     /// When no such release is pinned for this platform, or it cannot be fetched.
     pub async fn of_version(version: &str) -> Self {
-        Self::launched(binary::of_version(version).await, "").await
+        let binary = binary::of_version(version).await;
+        Self::launched(binary, &[("nats.conf", "")], [].into()).await
     }
 
     /// The releases [`of_version`](Self::of_version) takes on this platform, the oldest first.
@@ -67,16 +104,18 @@ impl NatsServer {
         binary::versions()
     }
 
-    async fn launched(binary: PathBuf, config_text: &str) -> Self {
+    async fn launched(binary: PathBuf, files: &[(&str, &str)], environment: Environment) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        std::fs::write(dir.path().join("nats.conf"), config_text)
-            .expect("a file can be written into it");
-        let (process, ports) = launch(&binary, dir.path(), None).await;
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).expect("a file can be written into it");
+        }
+        let (process, ports) = launch(&binary, dir.path(), &environment, None).await;
         let port = address_of(&ports, "nats").port();
         Self {
             process,
             dir,
             binary,
+            environment,
             ports,
             port,
         }
@@ -160,7 +199,8 @@ impl NatsServer {
         if self.process.is_running() {
             self.kill().await;
         }
-        (self.process, self.ports) = launch(&self.binary, self.dir.path(), Some(self.port)).await;
+        let (binary, dir) = (&self.binary, self.dir.path());
+        (self.process, self.ports) = launch(binary, dir, &self.environment, Some(self.port)).await;
     }
 
     /// Freezes the server (SIGSTOP): its connections stay open and nothing moves.
@@ -188,9 +228,18 @@ fn is_frozen(pid: u32) -> bool {
 }
 
 /// Starts a server in `dir`, on any free port unless one is given, and waits until it listens.
-async fn launch(binary: &Path, dir: &Path, port: Option<u16>) -> (Process, Ports) {
+async fn launch(
+    binary: &Path,
+    dir: &Path,
+    environment: &Environment,
+    port: Option<u16>,
+) -> (Process, Ports) {
     let port = port.map_or("-1".to_owned(), |port| port.to_string());
-    let mut process = Process::program(binary)
+    let mut launch = Process::program(binary);
+    for (name, value) in environment {
+        launch = launch.env(name, value);
+    }
+    let mut process = launch
         .args(["-c", "nats.conf", "-a", "127.0.0.1", "-p", &port])
         .args(["--ports_file_dir", "."])
         .current_dir(dir)

@@ -22,8 +22,8 @@ const history = new History();
 let view;
 let data;
 let timer;
-/** Tells answers to the question that was asked last from those to earlier ones. */
-let asked = 0;
+/** What was asked last; earlier questions are given up. */
+let question = new AbortController();
 
 /** What a view is given beside the data. */
 const surroundings = { history, ask: (path, options) => fetch(new URL(`_console/${path}`, document.baseURI), options) };
@@ -31,8 +31,8 @@ const surroundings = { history, ask: (path, options) => fetch(new URL(`_console/
 function route() {
   // Without a view in the address this is the first one; `#content` is where the skip link leads.
   const [, name, ...rest] = location.hash.split("/");
-  if (location.hash === "#content") return;
-  const subject = rest.length > 0 ? decodeURIComponent(rest.join("/")) : "";
+  if (view && location.hash === "#content") return;
+  const subject = decoded(rest.join("/"));
   const kind = name in VIEWS ? name : "tasks";
   const isFirst = !view;
   view = kind === "tasks" && subject ? task(subject, surroundings) : VIEWS[kind](surroundings);
@@ -46,21 +46,39 @@ function route() {
   look();
 }
 
+/** An address somebody typed may be no such thing. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 async function look() {
   clearTimeout(timer);
+  question.abort();
   if (document.hidden || pause.getAttribute("aria-pressed") === "true") return;
-  const question = ++asked;
+  question = new AbortController();
+  const { signal } = question;
   const begun = performance.now();
+  const heard = await hear(signal);
+  // Something else was asked meanwhile.
+  if (signal.aborted) return;
+  if (heard instanceof Error) write(trouble, `The gateway cannot be reached: ${heard.message}. What is shown may be old.`);
+  else show(heard);
+  timer = setTimeout(look, Math.max(100, EVERY - (performance.now() - begun)));
+}
+
+/** What the gateway says, or why it says nothing. */
+async function hear(signal) {
   const query = new URLSearchParams({ find: find.value.trim(), subject: view.subject ?? "" });
   try {
-    const response = await surroundings.ask(`data?${query}`);
-    if (!response.ok) throw new Error(`it answers ${response.status}`);
-    const heard = await response.json();
-    if (question === asked) show(heard);
+    const response = await surroundings.ask(`data?${query}`, { signal });
+    return response.ok ? await response.json() : new Error(`it answers ${response.status}`);
   } catch (error) {
-    if (question === asked) write(trouble, `The gateway cannot be reached: ${error.message}. What is shown may be old.`);
+    return error;
   }
-  if (question === asked) timer = setTimeout(look, Math.max(100, EVERY - (performance.now() - begun)));
 }
 
 function show(heard) {
@@ -80,7 +98,7 @@ function show(heard) {
 
 function complaint() {
   if (!data.bus.is_connected) return "The gateway has lost its connection to NATS.";
-  if (data.trouble) return `Services cannot be asked how they are: ${data.trouble}.`;
+  if (data.trouble) return `${data.trouble[0].toUpperCase()}${data.trouble.slice(1)}.`;
   const { tasks, services, instances, calls, endpoints } = data.left_out;
   const more = [
     tasks && several(tasks, "task"),
@@ -129,7 +147,11 @@ const showStrip = (figures) => showStripOf(figures, (figure) => figure.name);
 
 addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", look);
-find.addEventListener("input", look);
+find.addEventListener("input", () => {
+  // Who looks for something wants to see what is found.
+  if (view.subject) location.hash = "#/tasks";
+  else look();
+});
 pause.addEventListener("click", () => {
   const isPaused = pause.getAttribute("aria-pressed") !== "true";
   mark(pause, "aria-pressed", isPaused);

@@ -44,12 +44,8 @@ function grouped(data) {
   const services = new Map();
   const put = (name, task) => services.set(name, [...(services.get(name) ?? []), task]);
   for (const task of data.tasks) put(task.services[0] ?? "", task);
-  const known = new Set(data.tasks.map((task) => task.subject));
-  for (const { to } of data.calls) {
-    if (known.has(to)) continue;
-    known.add(to);
-    put("elsewhere", { subject: to, name: to, routes: [], numbers: null, isElsewhere: true });
-  }
+  const unknown = new Set(data.calls.filter((call) => !call.is_known).map((call) => call.to));
+  for (const subject of unknown) put("elsewhere", { subject, name: subject, routes: [], numbers: null, isElsewhere: true });
   return [...services].map(([name, tasks]) => ({ name, tasks }));
 }
 
@@ -131,11 +127,12 @@ function placed(columns, data) {
       if (y > MARGIN && y + height > COLUMN_HEIGHT_MAX) [x, y] = [x + NODE_WIDTH + WRAP_GAP, MARGIN];
       const known = data.services.filter((one) => one.service === service.name);
       const instances = known.reduce((sum, one) => sum + one.instances.length, 0);
+      const isQuarantined = known.length > 0 && known.every((one) => one.state === "quarantined");
       cards.push({
         key: `service\n${service.name}`,
-        kind: known.length > 0 ? "service" : "absent",
+        kind: isQuarantined ? "quarantined" : known.length > 0 ? "service" : "absent",
         title: service.name || "no service",
-        detail: instances > 0 ? `×${instances}` : "",
+        detail: isQuarantined ? "quarantined" : instances > 0 ? `×${instances}` : "",
         rows: service.rows.map((row, at) => ({ ...row, y: HEAD_HEIGHT + at * ROW_HEIGHT })),
         x, y, height,
       });

@@ -1,19 +1,20 @@
 // The map of who calls whom: the gateway, the tasks it has routes to, and the tasks they call in turn.
 
-import { h, list, mark, s, write } from "./dom.js";
+import { h, list, mark, s, scrolling, write } from "./dom.js";
 import { NODE_WIDTH, ROW_HEIGHT, layout } from "./layout.js";
-import { count, rate } from "./words.js";
+import { address, count, rate } from "./words.js";
 
 export function map() {
   const edges = s("g", { class: "edges" });
   const cards = s("g", { class: "cards" });
   const drawing = s("svg", { role: "group", "aria-label": "Services with their tasks, and lines from each caller to what it calls" }, edges, cards);
-  const frame = h("div", { class: "scroll map", tabindex: "0", role: "region", "aria-label": "Map" }, drawing);
+  const frame = scrolling("Map", drawing);
+  frame.classList.add("map");
   const note = h("p", { class: "lead" });
   const body = h("tbody");
   const table = h("section", { class: "panel", "aria-label": "Calls between tasks" },
     h("h2", {}, "Calls between tasks"),
-    h("div", { class: "scroll" }, h("table", {},
+    scrolling("Table of calls between tasks", h("table", {},
       h("thead", {}, h("tr", {}, [["Caller"], ["Called"], ["Rate /s", "number"], ["In all", "number"]].map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))),
       body)));
   const node = h("div", {}, h("h1", { tabindex: "-1" }, "Map"), note, frame, table);
@@ -69,7 +70,7 @@ function card() {
     mark(box, "width", NODE_WIDTH);
     mark(box, "height", one.height);
     mark(line, "visibility", one.rows.length > 0 ? null : "hidden");
-    write(title, clipped(one.title, one.detail ? 19 : 25));
+    write(title, clipped(one.title, 26 - one.detail.length));
     write(detail, one.detail);
     showRows(one.rows, (entry) => entry.key);
   }
@@ -84,7 +85,7 @@ function row(entry) {
   const back = s("rect", { class: "back", x: 4, y: 1, width: NODE_WIDTH - 8, height: ROW_HEIGHT - 2, rx: 4 });
   const inner = [full, back, name, number];
   const node = entry.task
-    ? s("a", { href: `#/tasks/${encodeURIComponent(entry.task)}`, "data-row": entry.key }, inner)
+    ? s("a", { href: address(entry.task), "data-row": entry.key }, inner)
     : s("g", { "data-row": entry.key }, inner);
 
   function show(entry) {

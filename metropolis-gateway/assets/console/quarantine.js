@@ -1,12 +1,12 @@
 // Services that are on the bus and not served, each with the reason.
 
-import { h, list, mark, write } from "./dom.js";
+import { h, list, mark, scrolling, write } from "./dom.js";
 import { writeProse } from "./prose.js";
 import { several } from "./words.js";
 
 export function quarantine() {
   const body = h("tbody");
-  const table = h("div", { class: "scroll" }, h("table", { class: "quarantine" },
+  const table = scrolling("Table of quarantine", h("table", { class: "quarantine" },
     h("thead", {}, h("tr", {}, [["Service"], ["Reason"], ["Instances", "wide"]].map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))),
     body));
   const empty = h("p", { class: "empty" });

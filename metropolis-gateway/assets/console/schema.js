@@ -1,6 +1,6 @@
 // JSON Schema as people read it: a table of properties, and a value to begin with.
 
-import { h } from "./dom.js";
+import { h, scrolling } from "./dom.js";
 
 /** Levels of nesting that are drawn; what is deeper is in the schema itself. */
 const DEPTH_MAX = 5;
@@ -11,7 +11,7 @@ export function described(schema, whenBytes) {
   const rows = [];
   const top = resolved(schema, schema);
   collect(rows, top, schema, 0);
-  const table = rows.length > 0 && h("div", { class: "scroll" }, h("table", { class: "schema" },
+  const table = rows.length > 0 && scrolling("Table of properties", h("table", { class: "schema" },
     h("thead", {}, h("tr", {}, ["Property", "Type", "Description"].map((title) => h("th", { scope: "col" }, title)))),
     h("tbody", {}, rows)));
   return h("div", {},

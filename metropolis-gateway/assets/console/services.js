@@ -1,6 +1,6 @@
 // Services with their instances: who is there, in which version, since when, and whether it answers.
 
-import { h, list, mark, write } from "./dom.js";
+import { h, list, mark, scrolling, write } from "./dom.js";
 import { writeProse } from "./prose.js";
 import { count, rate, since } from "./words.js";
 
@@ -24,7 +24,7 @@ const COLUMNS = [
 export function services() {
   const heading = ([title, kind]) => h("th", { scope: "col", class: kind }, title);
   const table = h("table", { class: "services" }, h("thead", {}, h("tr", {}, COLUMNS.map(heading))));
-  const frame = h("div", { class: "scroll" }, table);
+  const frame = scrolling("Table of services", table);
   const empty = h("p", { class: "empty" });
   const node = h("div", {}, h("h1", { tabindex: "-1" }, "Services"), frame, empty);
   const showGroups = list(table, group);

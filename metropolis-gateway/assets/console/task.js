@@ -1,18 +1,18 @@
 // One task in full: how it is doing on each instance, what it promises, and a form to try it.
 
 import { attempt } from "./attempt.js";
-import { h, list, mark, write } from "./dom.js";
+import { h, list, mark, scrolling, write } from "./dom.js";
 import { prose } from "./prose.js";
 import { described } from "./schema.js";
 import { badge } from "./services.js";
 import { spark } from "./spark.js";
 import { flagOf, loadMeter } from "./tasks.js";
-import { NONE, count, ms, publicBase, rate, share, span } from "./words.js";
+import { NONE, address, count, measured, ms, publicBase, rate, share, span } from "./words.js";
 
 export function task(subject, { history, ask }) {
   const name = h("h1", { tabindex: "-1" }, subject);
   const flag = h("span", { class: "flag" });
-  const address = h("p", { class: "subject" }, subject);
+  const where = h("p", { class: "subject" }, subject);
   const figures = h("dl", { class: "figures" });
   const promise = h("div", { class: "promise" });
   const trial = h("section", { class: "panel", "aria-label": "Try it" });
@@ -20,11 +20,11 @@ export function task(subject, { history, ask }) {
   const body = h("tbody");
   const instances = h("section", { class: "panel", "aria-label": "Instances" },
     h("h2", {}, "Instances"),
-    h("div", { class: "scroll" }, h("table", {},
+    scrolling("Table of instances", h("table", {},
       h("thead", {}, h("tr", {}, COLUMNS.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))), body)));
   const node = h("article", { class: "task" },
     h("p", { class: "back" }, h("a", { href: "#/tasks" }, "All tasks")),
-    h("header", {}, h("div", { class: "heading" }, name, flag), address),
+    h("header", {}, h("div", { class: "heading" }, name, flag), where),
     figures,
     h("div", { class: "columns" }, h("div", {}, promise, calls, instances), trial));
   const showFigures = list(figures, figure);
@@ -34,12 +34,12 @@ export function task(subject, { history, ask }) {
   function show(data) {
     const found = data.tasks.find((task) => task.subject === subject) ?? known;
     if (!found) {
-      write(address, `${subject}: there is no such task now.`);
+      write(where, `${subject}: there is no such task now.`);
       return;
     }
     known = found;
     write(name, found.name);
-    write(address, [found.subject, ...found.routes.map((route) => `${route.method} ${route.path}`)].join("  ·  "));
+    write(where, [found.subject, ...found.routes.map((route) => `${route.method} ${route.path}`)].join("  ·  "));
     write(flag, flagOf(found));
     mark(flag, "hidden", flagOf(found) === "");
     showFigures(figuresOf(found, history), (figure) => figure.name);
@@ -75,11 +75,11 @@ function figuresOf({ numbers, ...task }, history) {
   const age = numbers?.queue_age_ms;
   const codes = Object.entries(numbers?.codes ?? {}).sort(([, a], [, b]) => b - a);
   return [
-    { name: "Rate", value: `${rate(numbers?.rate)} /s`, note: `${count(numbers?.requests)} in all`, line: history.of(task.subject) },
-    { name: "Average", value: `${ms(numbers?.average_ms)} ms`, note: task.timeout_ms ? `time limit ${limit(numbers?.timeout_ms ?? task.timeout_ms)}` : "" },
+    { name: "Rate", value: measured(rate(numbers?.rate), "/s"), note: `${count(numbers?.requests)} in all`, line: history.of(task.subject) },
+    { name: "Average", value: measured(ms(numbers?.average_ms), "ms"), note: task.timeout_ms ? `time limit ${limit(numbers?.timeout_ms ?? task.timeout_ms)}` : "" },
     { name: "p50, p95, p99", value: times ? `${ms(times.p50)}, ${ms(times.p95)}, ${ms(times.p99)} ms` : NONE, note: "of the slowest instance" },
-    { name: "Waiting time p95", value: age ? `${ms(age.p95)} ms` : NONE, note: "from arrival to start" },
-    { name: "Faults", value: `${rate(numbers?.fault_rate)} /s`, note: numbers?.faults > 0 ? `${count(numbers.faults)} in all, ${share(numbers.faults, numbers.requests)}` : "none so far", tone: numbers?.fault_rate > 0 ? "bad" : "" },
+    { name: "Waiting time p95", value: measured(ms(age?.p95), "ms"), note: "from arrival to start" },
+    { name: "Faults", value: measured(rate(numbers?.fault_rate), "/s"), note: numbers?.faults > 0 ? `${count(numbers.faults)} in all, ${share(numbers.faults, numbers.requests)}` : "none so far", tone: numbers?.fault_rate > 0 ? "bad" : "" },
     { name: "Not started", value: count(numbers?.busy == null ? null : numbers.busy + (numbers.expired ?? 0) + (numbers.refused ?? 0)), note: numbers?.busy == null ? "" : `${count(numbers.busy)} busy, ${count(numbers.expired)} too late, ${count(numbers.refused)} refused` },
     codes.length > 0 && { name: "Fault codes", value: codes.slice(0, 3).map(([code, many]) => `${code} ${count(many)}`).join(", "), note: numbers.last_error && `last: ${numbers.last_error}`, isLong: true },
     codes.length === 0 && numbers?.last_error && { name: "Last fault", value: numbers.last_error, note: "", isLong: true },
@@ -128,9 +128,8 @@ function row() {
 /** Whom it calls and who calls it, as links. */
 function showCalls(section, subject, data) {
   const links = (calls, end) => calls.map((call) => {
-    const isKnown = data.tasks.some((task) => task.subject === call[end]);
-    const name = isKnown ? h("a", { href: `#/tasks/${encodeURIComponent(call[end])}` }, call[end]) : call[end];
-    return h("li", {}, h("span", { class: "subject" }, name), ` ${rate(call.rate)} /s`);
+    const name = end === "from" || call.is_known ? h("a", { href: address(call[end]) }, call[end]) : call[end];
+    return h("li", {}, h("span", { class: "subject" }, name), ` ${measured(rate(call.rate), "/s")}`);
   });
   const to = data.calls.filter((call) => call.from === subject);
   const from = data.calls.filter((call) => call.to === subject);
@@ -158,9 +157,9 @@ function promised(promise, task) {
       h("p", { class: "note" }, `Queue ${task.queue || NONE}, ${task.source} here.`)),
     h("section", { class: "panel", "aria-label": "Input" }, h("h2", {}, "Input"), described(promise.input, "Any bytes, of any media type.")),
     h("section", { class: "panel", "aria-label": "Output" }, h("h2", {}, `Output, ${promise.status}`),
-      promise.empty ? h("p", {}, "Nothing: the body is empty.") : described(promise.output, "Bytes.")),
+      promise.empty ? h("p", {}, "Nothing: the body is empty.") : described(promise.output, "Any bytes, with a media type or without.")),
     faults.length > 0 && h("section", { class: "panel", "aria-label": "Faults" }, h("h2", {}, "Faults"),
-      h("div", { class: "scroll" }, h("table", {},
+      scrolling("Table of faults", h("table", {},
         h("thead", {}, h("tr", {}, ["Status", "Code", "Message"].map((title) => h("th", { scope: "col" }, title)))),
         h("tbody", {}, faults)))),
   ].filter(Boolean);

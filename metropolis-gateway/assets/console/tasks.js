@@ -1,8 +1,8 @@
 // All tasks: how often each is called, how long that takes, what goes wrong, and how full its instances are.
 
-import { h, list, mark, write } from "./dom.js";
+import { h, list, mark, scrolling, write } from "./dom.js";
 import { spark } from "./spark.js";
-import { NONE, count, ms, rate, several, share } from "./words.js";
+import { NONE, address, count, ms, rate, several, share } from "./words.js";
 
 /** The columns, and by what each is sorted. */
 const COLUMNS = [
@@ -27,7 +27,7 @@ export function tasks({ history }) {
   const empty = h("p", { class: "empty" });
   const node = h("div", {},
     h("h1", { tabindex: "-1" }, "Tasks"),
-    h("div", { class: "scroll" }, h("table", { class: "tasks" }, h("thead", {}, h("tr", {}, headers.map(({ node }) => node))), body)),
+    scrolling("Table of tasks", h("table", { class: "tasks" }, h("thead", {}, h("tr", {}, headers.map(({ node }) => node))), body)),
     empty);
   const showRows = list(body, () => row(history));
   let last;
@@ -81,7 +81,7 @@ function row(history) {
 
   function show(task) {
     const numbers = task.numbers;
-    mark(link, "href", `#/tasks/${encodeURIComponent(task.subject)}`);
+    mark(link, "href", address(task.subject));
     write(link, task.name);
     write(subject, task.subject);
     write(flag, flagOf(task));
@@ -91,7 +91,7 @@ function row(history) {
     line.show(history.of(task.subject));
     write(cells.avg, ms(numbers?.average_ms));
     for (const key of ["p50", "p95", "p99"]) write(cells[key], ms(numbers?.latency_ms?.[key]));
-    write(cells.faults, numbers?.fault_rate > 0 ? share(numbers.fault_rate, numbers.rate) : rate(numbers?.fault_rate));
+    write(cells.faults, numbers?.fault_rate > 0 && numbers.rate > 0 ? share(numbers.fault_rate, numbers.rate) : rate(numbers?.fault_rate));
     mark(cells.faults, "data-tone", numbers?.fault_rate > 0 ? "bad" : null);
     meter.show(numbers);
     write(cells.instances, count(numbers?.endpoints ?? 0));

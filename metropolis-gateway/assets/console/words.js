@@ -22,9 +22,15 @@ export function rate(number) {
   return whole.format(number);
 }
 
+/** A number with its unit; a dash has none. */
+export function measured(text, unit) {
+  return text === NONE ? text : `${text} ${unit}`;
+}
+
 /** Milliseconds, without a unit. */
 export function ms(number) {
   if (number == null) return NONE;
+  if (number === 0) return "0";
   if (number < 1) return number.toFixed(2);
   if (number < 100) return number.toFixed(1);
   return whole.format(number);
@@ -67,6 +73,11 @@ export function bytes(number) {
 /** One or several of something. */
 export function several(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+/** Where a task is shown in full. */
+export function address(subject) {
+  return `#/tasks/${encodeURIComponent(subject)}`;
 }
 
 /** Where routes are answered: here, or at another listener of the same gateway. */

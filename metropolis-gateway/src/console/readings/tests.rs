@@ -132,6 +132,21 @@ fn what_strangers_say_is_bounded() {
 }
 
 #[test]
+fn calls_beyond_the_bound_are_counted() {
+    let calls: serde_json::Map<String, Value> = (0..ENTRIES_MAX)
+        .map(|n| (format!("t{n}"), 1.into()))
+        .collect();
+    let endpoint = json!({ "name": "e", "subject": "many.e", "data": { "calls": calls } });
+    let many = |id: usize| json!({ "name": "many", "id": id.to_string(), "endpoints": vec![endpoint.clone(); 100] });
+    let answers: Vec<Value> = (0..11).map(many).collect();
+    let readings = after(&Readings::default(), &answers, later(0.0));
+    assert_eq!(
+        readings.calls_left_out,
+        11 * 100 * ENTRIES_MAX - ENTRIES_TOTAL_MAX
+    );
+}
+
+#[test]
 fn endpoints_beyond_the_bound_are_counted() {
     let endpoint = json!({ "name": "e", "subject": "many.e" });
     let many = |id: usize| {

@@ -13,8 +13,10 @@ use super::tasks::Task;
 pub(super) struct Call {
     /// The subject of the task that calls, as in the list of tasks.
     pub(super) from: String,
-    /// The subject of the one that is called; one that is in no list is called as it is written here.
+    /// The subject of the one that is called, as in the list of tasks, or as the caller writes it.
     pub(super) to: String,
+    /// Whether the gateway knows of a task with that subject.
+    pub(super) is_known: bool,
     pub(super) count: u64,
     /// Per second; absent where there is nothing to compare with.
     pub(super) rate: Option<f64>,
@@ -27,12 +29,12 @@ pub(super) fn all(readings: &Readings, tasks: &[Task]) -> Vec<Call> {
     for instance in readings.instances.values() {
         let is_silent = readings.is_silent(instance);
         for reading in &instance.endpoints {
-            let from = names.name(&reading.said.subject);
+            let (from, _) = names.name(&reading.said.subject);
             for (subject, count) in &reading.said.data.calls {
-                let to = names.name(subject);
+                let (to, is_known) = names.name(subject);
                 let call = calls
                     .entry((from.clone(), to.clone()))
-                    .or_insert_with(|| Call::new(&from, &to));
+                    .or_insert_with(|| Call::new(&from, &to, is_known));
                 call.count = call.count.saturating_add(*count);
                 if let Some(growth) = reading.growth.as_ref().filter(|_| !is_silent) {
                     let more = growth.calls.get(subject).copied().unwrap_or(0);
@@ -48,10 +50,11 @@ pub(super) fn all(readings: &Readings, tasks: &[Task]) -> Vec<Call> {
 }
 
 impl Call {
-    fn new(from: &str, to: &str) -> Self {
+    fn new(from: &str, to: &str, is_known: bool) -> Self {
         Self {
             from: from.to_owned(),
             to: to.to_owned(),
+            is_known,
             count: 0,
             rate: None,
         }
@@ -82,15 +85,16 @@ impl<'t> Names<'t> {
         names
     }
 
-    /// The task's subject as declared, or what was written where there is no such task.
-    fn name(&self, written: &str) -> String {
+    /// The task's subject as declared, or what was written where there is no such task; which of both it is.
+    fn name(&self, written: &str) -> (String, bool) {
         let known = self.exact.get(written).copied();
         let matching = || {
             let near = self.wild.get(&neighbourhood(written))?;
             let found = near.iter().find(|task| matches(&task.filter, written))?;
             Some(found.subject.as_str())
         };
-        known.or_else(matching).unwrap_or(written).to_owned()
+        let name = known.or_else(matching);
+        (name.unwrap_or(written).to_owned(), name.is_some())
     }
 }
 

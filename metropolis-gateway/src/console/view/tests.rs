@@ -50,6 +50,7 @@ fn readings(instances: Vec<(&str, &str, Vec<Reading>)>) -> Readings {
     Readings {
         instances: instances.collect(),
         left_out: 0,
+        calls_left_out: 0,
         asked: Some(heard),
     }
 }
@@ -142,6 +143,7 @@ fn calls_lead_to_tasks_however_their_subjects_are_written() {
         column(&picture["calls"], "to"),
         ["far.away", "users.{id}.get"]
     );
+    assert_eq!(column(&picture["calls"], "is_known"), [false, true]);
     assert_eq!(column(&picture["calls"], "count"), [8, 7]);
     assert_eq!(column(&picture["calls"], "rate"), [8.0, 7.0]);
 }
@@ -173,6 +175,11 @@ fn what_is_left_out_is_counted_and_can_be_found() {
     assert_eq!(column(&found["tasks"], "subject"), ["task0519"]);
     assert_eq!(found["left_out"]["tasks"], 0);
     assert_eq!(found["totals"]["tasks"], TASKS_MAX + 20);
+    view.subject = "task0001".to_owned();
+    assert_eq!(
+        column(&picture(&view)["tasks"], "subject"),
+        ["task0519", "task0001"]
+    );
 }
 
 #[test]

@@ -104,8 +104,12 @@ pub(crate) static CONSOLE: &[Asset] = &[
     ours!(["_console", "attempt.js"], SCRIPT, "console/attempt.js"),
     ours!(["_console", "console.js"], SCRIPT, "console/console.js"),
     ours!(["_console", "dom.js"], SCRIPT, "console/dom.js"),
+    ours!(["_console", "frames.js"], SCRIPT, "console/frames.js"),
+    ours!(["_console", "json.js"], SCRIPT, "console/json.js"),
     ours!(["_console", "layout.js"], SCRIPT, "console/layout.js"),
     ours!(["_console", "map.js"], SCRIPT, "console/map.js"),
+    ours!(["_console", "marks.js"], SCRIPT, "console/marks.js"),
+    ours!(["_console", "promise.js"], SCRIPT, "console/promise.js"),
     ours!(["_console", "prose.js"], SCRIPT, "console/prose.js"),
     ours!(
         ["_console", "quarantine.js"],

@@ -58,6 +58,14 @@ const FIND_MAX: usize = 128;
 pub(crate) struct Console {
     bus: Bus,
     heard: Mutex<Heard>,
+    drawn: Mutex<Option<Drawn>>,
+}
+
+/// What was shown last: several consoles mostly show the same.
+#[derive(Debug)]
+struct Drawn {
+    view: View,
+    json: Bytes,
 }
 
 /// What was heard last.
@@ -74,6 +82,7 @@ impl Console {
         Self {
             bus,
             heard: Mutex::default(),
+            drawn: Mutex::default(),
         }
     }
 
@@ -94,11 +103,23 @@ impl Console {
             trouble: None,
         };
         (view.readings, view.trouble) = self.readings().await;
-        // With thousands of tasks this takes milliseconds, which requests must not wait for.
-        let drawn = tokio::task::spawn_blocking(move || view.to_json()).await;
-        let drawn =
-            drawn.map_err(|_| Refusal::BadAnswer("the console's data cannot be written"))?;
-        Ok(private(drawn.into()))
+        self.draw(view).await.map(private)
+    }
+
+    /// Draws a view, one at a time: with thousands of tasks this takes long, and must not take more than one core.
+    async fn draw(&self, view: View) -> Result<Bytes, Refusal> {
+        let mut last = self.drawn.lock().await;
+        if let Some(drawn) = last.as_ref().filter(|drawn| drawn.view.is_same(&view)) {
+            return Ok(drawn.json.clone());
+        }
+        // Not on a thread of the runtime, where requests would wait for it.
+        let drawing = tokio::task::spawn_blocking(move || Drawn {
+            json: view.to_json().into(),
+            view,
+        });
+        let failed = |_| Refusal::BadAnswer("the console's data cannot be written");
+        let drawn = last.insert(drawing.await.map_err(failed)?);
+        Ok(drawn.json.clone())
     }
 
     /// What a task promises, by its subject as declared.

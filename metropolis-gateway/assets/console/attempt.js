@@ -2,6 +2,7 @@
 // works wherever the page is served.
 
 import { h, mark, write } from "./dom.js";
+import { pretty } from "./json.js";
 import { note, resolved, sample, typeOf } from "./schema.js";
 import { bytes, ms } from "./words.js";
 
@@ -32,15 +33,21 @@ class Form {
 
   constructor(task, promise, ask, base) {
     [this.#promise, this.#ask, this.#base] = [promise, ask, base];
-    const routes = h("select", { id: `${this.#id}-route`, onchange: () => this.#choose(task.routes[routes.selectedIndex]) },
-      task.routes.map((route) => h("option", {}, `${route.method} ${route.path}`)));
+    const routes = h(
+      "select",
+      { id: `${this.#id}-route`, onchange: () => this.#choose(task.routes[routes.selectedIndex]) },
+      task.routes.map((route) => h("option", {}, `${route.method} ${route.path}`)),
+    );
     const copy = h("button", { type: "button", onclick: () => this.#copy(copy) }, "Copy as curl");
-    this.node = h("form", { class: "try", onsubmit: (event) => this.#send(event), oninput: () => this.#describe() },
+    this.node = h(
+      "form",
+      { class: "try", onsubmit: (event) => this.#send(event), oninput: () => this.#describe() },
       h("div", { class: "field" }, h("label", { for: routes.id }, "Route"), routes),
       this.#fields,
       h("div", { class: "actions" }, this.#button, copy),
       h("pre", { class: "curl", tabindex: "0", "aria-label": "The same request with curl" }, this.#curl),
-      this.#answer);
+      this.#answer,
+    );
     this.#choose(task.routes[0]);
   }
 
@@ -52,12 +59,23 @@ class Form {
     const properties = (schema && resolved(schema, schema).properties) ?? {};
     const inPath = [...route.path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => name);
     const fields = inPath.map((name) => this.#field(name, properties[name], { place: "path", isRequired: true }));
-    const rest = Object.keys(properties).filter((name) => !inPath.includes(name));
     if (route.has_body) fields.push(this.#bodyField(schema, inPath));
-    else fields.push(...rest.map((name) => this.#field(name, properties[name], { place: "query", isRequired: resolved(schema, schema).required?.includes(name) })));
-    if (!route.has_body && Object.keys(properties).length === 0) fields.push(this.#field("query", { description: "As in a URL: a=1&b=2" }, { place: "raw" }));
+    else fields.push(...this.#queryFields(schema, properties, inPath));
     this.#fields.replaceChildren(...fields);
     this.#describe();
+  }
+
+  /** What a request without a body says beside its path; without a schema whatever somebody types. */
+  #queryFields(schema, properties, inPath) {
+    const names = Object.keys(properties);
+    if (names.length === 0) {
+      return [this.#field("query", { description: "As in a URL: a=1&b=2" }, { place: "raw" })];
+    }
+    const required = resolved(schema, schema).required ?? [];
+    const rest = names.filter((name) => !inPath.includes(name));
+    return rest.map((name) =>
+      this.#field(name, properties[name], { place: "query", isRequired: required.includes(name) }),
+    );
   }
 
   /** A field for one property. What is left empty is left out. */
@@ -65,23 +83,37 @@ class Form {
     const root = this.#promise?.input ?? {};
     const schema = resolved(raw, root);
     const id = `${this.#id}-${place}-${name}`;
-    const hint = [schema.description, note(schema), schema.type === "array" && "One value in each line."].filter(Boolean).join(" ");
+    const hint = [schema.description, note(schema), schema.type === "array" && "One value in each line."]
+      .filter(Boolean)
+      .join(" ");
     const options = { id, name, required: isRequired, "aria-describedby": hint ? `${id}-hint` : null };
     const input = this.#input(schema, options);
     this.#values.set(name, { place, input });
     const type = raw && place !== "raw" ? h("span", { class: "type" }, typeOf(schema, root)) : null;
-    return h("div", { class: "field" },
+    return h(
+      "div",
+      { class: "field" },
       h("label", { for: id }, name, isRequired && h("span", { class: "required" }, "required"), type),
       input,
-      hint && h("p", { class: "hint", id: `${id}-hint` }, hint));
+      hint && h("p", { class: "hint", id: `${id}-hint` }, hint),
+    );
   }
 
   #input(schema, options) {
-    const choices = schema.enum ?? (schema.type === "boolean" ? [true, false] : undefined);
-    if (choices) return h("select", options, ["", ...choices].map((choice) => h("option", {}, String(choice))));
+    const choices = schema.enum ?? (schema.type === "boolean" ? [true, false] : null);
+    if (choices) {
+      const option = (choice) => h("option", {}, String(choice));
+      return h("select", options, ["", ...choices].map(option));
+    }
     if ([schema.type].flat().includes("array")) return h("textarea", { ...options, rows: 2 });
     const isNumber = [schema.type].flat().some((type) => type === "integer" || type === "number");
-    return h("input", { ...options, type: "text", inputmode: isNumber ? "decimal" : null, placeholder: schema.default ?? null, autocomplete: "off" });
+    return h("input", {
+      ...options,
+      type: "text",
+      inputmode: isNumber ? "decimal" : null,
+      placeholder: schema.default ?? null,
+      autocomplete: "off",
+    });
   }
 
   #bodyField(schema, inPath) {
@@ -103,12 +135,19 @@ class Form {
     for (const [name, { place, input }] of this.#values) {
       if (place === "path") path = path.replace(`{${name}}`, () => encodeURIComponent(input.value));
       else if (place === "raw") query.push(...[input.value.trim()].filter(Boolean));
-      else if (input.value !== "") query.push(...input.value.split("\n").map((value) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`));
+      else if (input.value !== "")
+        query.push(
+          ...input.value.split("\n").map((value) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`),
+        );
     }
-    const request = { method: this.#route.method, path: query.length > 0 ? `${path}?${query.join("&")}` : path };
+    const request = {
+      method: this.#route.method,
+      path: query.length > 0 ? `${path}?${query.join("&")}` : path,
+    };
     if (this.#body && this.#body.value !== "") {
       request.body = this.#body.value;
-      request.media_type = this.#promise && this.#promise.input === null ? "application/octet-stream" : "application/json";
+      request.media_type =
+        this.#promise && this.#promise.input === null ? "application/octet-stream" : "application/json";
     }
     return request;
   }
@@ -120,9 +159,11 @@ class Form {
     write(this.#curl, parts.join(" "));
   }
 
+  /** A page that is not from this machine or has no TLS may not write to the clipboard, but select the text. */
   async #copy(button) {
-    await navigator.clipboard?.writeText(this.#curl.textContent);
-    write(button, "Copied");
+    if (navigator.clipboard) await navigator.clipboard.writeText(this.#curl.textContent);
+    else getSelection().selectAllChildren(this.#curl);
+    write(button, navigator.clipboard ? "Copied" : "Selected");
     setTimeout(() => write(button, "Copy as curl"), 1500);
   }
 
@@ -147,21 +188,20 @@ class Form {
 
 function answered({ status, took_ms, headers, body, bytes: size, is_cut }) {
   const tone = status < 300 ? "good" : status < 500 ? "warn" : "bad";
-  const facts = h("p", { class: "facts" }, h("span", { class: "status", "data-tone": tone }, String(status)), ` ${ms(took_ms)} ms, ${bytes(size)}${is_cut ? ", cut" : ""}`);
+  const facts = h(
+    "p",
+    { class: "facts" },
+    h("span", { class: "status", "data-tone": tone }, String(status)),
+    ` ${ms(took_ms)} ms, ${bytes(size)}${is_cut ? ", cut" : ""}`,
+  );
   const lines = headers.map(([name, value]) => `${name}: ${value}`).join("\n");
   return [
     facts,
-    body === null ? h("p", {}, "The body is no text.") : body !== "" && h("pre", { tabindex: "0", "aria-label": "Body of the answer" }, h("code", {}, pretty(body))),
+    body === null
+      ? h("p", {}, "The body is no text.")
+      : body !== "" && h("pre", { tabindex: "0", "aria-label": "Body of the answer" }, h("code", {}, pretty(body))),
     h("details", {}, h("summary", {}, "Headers"), h("pre", { tabindex: "0" }, h("code", {}, lines))),
   ].filter(Boolean);
-}
-
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }
 
 /** As a shell takes it. */

@@ -15,8 +15,14 @@ const EVERY = 1000;
 const VIEWS = { tasks, services, map, quarantine };
 
 const byId = (id) => document.getElementById(id);
-const [content, find, pause, docs, trouble, quarantined] =
-  ["content", "find", "pause", "docs", "trouble", "quarantined"].map(byId);
+const [content, find, pause, docs, trouble, quarantined] = [
+  "content",
+  "find",
+  "pause",
+  "docs",
+  "trouble",
+  "quarantined",
+].map(byId);
 
 const history = new History();
 let view;
@@ -26,7 +32,10 @@ let timer;
 let question = new AbortController();
 
 /** What a view is given beside the data. */
-const surroundings = { history, ask: (path, options) => fetch(new URL(`_console/${path}`, document.baseURI), options) };
+const surroundings = {
+  history,
+  ask: (path, options) => fetch(new URL(`_console/${path}`, document.baseURI), options),
+};
 
 function route() {
   // Without a view in the address this is the first one; `#content` is where the skip link leads.
@@ -65,7 +74,8 @@ async function look() {
   const heard = await hear(signal);
   // Something else was asked meanwhile.
   if (signal.aborted) return;
-  if (heard instanceof Error) write(trouble, `The gateway cannot be reached: ${heard.message}. What is shown may be old.`);
+  if (heard instanceof Error)
+    write(trouble, `The gateway cannot be reached: ${heard.message}. What is shown may be old.`);
   else show(heard);
   timer = setTimeout(look, Math.max(100, EVERY - (performance.now() - begun)));
 }
@@ -83,10 +93,7 @@ async function hear(signal) {
 
 function show(heard) {
   data = heard;
-  history.add([
-    ["", data.totals.numbers.rate],
-    ...data.tasks.map((task) => [task.subject, task.numbers?.rate]),
-  ]);
+  history.add([["", data.totals.numbers.rate], ...data.tasks.map((task) => [task.subject, task.numbers?.rate])]);
   write(trouble, complaint());
   mark(quarantined, "hidden", data.totals.quarantined === 0);
   write(quarantined, String(data.totals.quarantined));
@@ -115,13 +122,45 @@ function strip() {
   const { numbers } = totals;
   const silent = totals.silent > 0 ? `${totals.silent} silent` : "all answer";
   return [
-    { name: "Requests", value: rate(numbers.rate), unit: "/s", note: `${count(numbers.requests)} in all`, spark: true },
-    { name: "Faults", value: rate(numbers.fault_rate), unit: "/s", note: `${share(numbers.fault_rate, numbers.rate)} of requests`, tone: numbers.fault_rate > 0 ? "bad" : "" },
+    {
+      name: "Requests",
+      value: rate(numbers.rate),
+      unit: "/s",
+      note: `${count(numbers.requests)} in all`,
+      spark: true,
+    },
+    {
+      name: "Faults",
+      value: rate(numbers.fault_rate),
+      unit: "/s",
+      note: `${share(numbers.fault_rate, numbers.rate)} of requests`,
+      tone: numbers.fault_rate > 0 ? "bad" : "",
+    },
     { name: "Tasks", value: count(totals.tasks), note: several(totals.routes, "route") },
-    { name: "Services", value: count(totals.services), note: totals.quarantined > 0 ? `${totals.quarantined} quarantined` : "none quarantined", tone: totals.quarantined > 0 ? "warn" : "" },
-    { name: "Instances", value: count(totals.instances), note: totals.instances > 0 ? silent : "", tone: totals.silent > 0 ? "warn" : "" },
-    { name: "Bus", value: bus.kind, note: bus.is_connected ? several(bus.reconnects, "reconnect") : "not connected", tone: bus.is_connected ? "" : "bad" },
-    { name: "Gateway", value: gateway.is_ready ? "ready" : "not ready", note: `${gateway.version}, up ${span(gateway.uptime_s)}`, tone: gateway.is_ready ? "" : "bad" },
+    {
+      name: "Services",
+      value: count(totals.services),
+      note: totals.quarantined > 0 ? `${totals.quarantined} quarantined` : "none quarantined",
+      tone: totals.quarantined > 0 ? "warn" : "",
+    },
+    {
+      name: "Instances",
+      value: count(totals.instances),
+      note: totals.instances > 0 ? silent : "",
+      tone: totals.silent > 0 ? "warn" : "",
+    },
+    {
+      name: "Bus",
+      value: bus.kind,
+      note: bus.is_connected ? several(bus.reconnects, "reconnect") : "not connected",
+      tone: bus.is_connected ? "" : "bad",
+    },
+    {
+      name: "Gateway",
+      value: gateway.is_ready ? "ready" : "not ready",
+      note: `${gateway.version}, up ${span(gateway.uptime_s)}`,
+      tone: gateway.is_ready ? "" : "bad",
+    },
   ];
 }
 
@@ -129,10 +168,13 @@ const showStripOf = list(byId("strip"), (figure) => {
   const value = h("span", { class: "value" });
   const note = h("span", { class: "note" });
   const line = figure.spark ? spark() : undefined;
-  const node = h("div", { class: "figure" },
+  const node = h(
+    "div",
+    { class: "figure" },
     h("span", { class: "name" }, figure.name),
     h("span", { class: "row" }, value, figure.unit && h("span", { class: "unit" }, figure.unit), line?.node),
-    note);
+    note,
+  );
   return {
     node,
     show(figure) {

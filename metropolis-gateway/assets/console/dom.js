@@ -20,20 +20,6 @@ function furnish(element, properties, children) {
   return element;
 }
 
-/** A frame for what may be wider than the page. Only while it is, the keyboard stops there, to scroll it. */
-export function scrolling(label, ...children) {
-  const frame = h("div", { class: "scroll" }, children);
-  const look = () => {
-    const isTooSmall = frame.scrollWidth > frame.clientWidth || frame.scrollHeight > frame.clientHeight;
-    mark(frame, "tabindex", isTooSmall ? "0" : null);
-    mark(frame, "role", isTooSmall ? "region" : null);
-    mark(frame, "aria-label", isTooSmall ? label : null);
-  };
-  const observer = new ResizeObserver(look);
-  for (const one of [frame, ...children]) observer.observe(one);
-  return frame;
-}
-
 /** Changes a text only if it is another one, so that what is selected stays selected. */
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;

@@ -45,7 +45,8 @@ function grouped(data) {
   const put = (name, task) => services.set(name, [...(services.get(name) ?? []), task]);
   for (const task of data.tasks) put(task.services[0] ?? "", task);
   const unknown = new Set(data.calls.filter((call) => !call.is_known).map((call) => call.to));
-  for (const subject of unknown) put("elsewhere", { subject, name: subject, routes: [], numbers: null, isElsewhere: true });
+  for (const subject of unknown)
+    put("elsewhere", { subject, name: subject, routes: [], numbers: null, isElsewhere: true });
   return [...services].map(([name, tasks]) => ({ name, tasks }));
 }
 
@@ -56,23 +57,31 @@ function rows(services, entering) {
     // The busiest are shown, in the order they are listed in.
     const busiest = [...service.tasks].sort((a, b) => (b.numbers?.rate ?? 0) - (a.numbers?.rate ?? 0));
     const shown = new Set(service.tasks.length > ROWS_MAX ? busiest.slice(0, ROWS_MAX - 1) : service.tasks);
-    service.rows = service.tasks.filter((task) => shown.has(task)).map((task) => ({
-      key: task.subject,
-      task: task.isElsewhere ? null : task.subject,
-      name: task.name,
-      full: [task.subject, ...task.routes.map((route) => `${route.method} ${route.path}`)].join("\n"),
-      number: task.numbers ? rate(task.numbers.rate) : "",
-      tone: task.numbers?.fault_rate > 0 ? "bad" : "",
-      hasRoute: task.routes.length > 0,
-      entering: entering.get(task) ?? 0,
-    }));
+    service.rows = service.tasks
+      .filter((task) => shown.has(task))
+      .map((task) => ({
+        key: task.subject,
+        task: task.isElsewhere ? null : task.subject,
+        name: task.name,
+        full: [task.subject, ...task.routes.map((route) => `${route.method} ${route.path}`)].join("\n"),
+        number: task.numbers ? rate(task.numbers.rate) : "",
+        tone: task.numbers?.fault_rate > 0 ? "bad" : "",
+        hasRoute: task.routes.length > 0,
+        entering: entering.get(task) ?? 0,
+      }));
     const hidden = service.tasks.filter((task) => !shown.has(task));
     const rest = {
-      key: `${service.name}\n…`, task: null, name: `${hidden.length} more`, full: "Tasks that are less busy", number: "",
-      hasRoute: hidden.some((task) => task.routes.length > 0), entering: 0,
+      key: `${service.name}\n…`,
+      task: null,
+      name: `${hidden.length} more`,
+      full: "Tasks that are less busy",
+      number: "",
+      hasRoute: hidden.some((task) => task.routes.length > 0),
+      entering: 0,
     };
     if (hidden.length > 0) service.rows.push(rest);
-    for (const task of service.tasks) rowOf.set(task.subject, { row: shown.has(task) ? task.subject : rest.key, service });
+    for (const task of service.tasks)
+      rowOf.set(task.subject, { row: shown.has(task) ? task.subject : rest.key, service });
   }
   return rowOf;
 }
@@ -81,7 +90,9 @@ function rows(services, entering) {
 function linked(calls, rowOf) {
   return calls.flatMap((call) => {
     const [from, to] = [rowOf.get(call.from), rowOf.get(call.to)];
-    return from && to ? [{ from: from.row, to: to.row, caller: from.service, called: to.service, rate: call.rate ?? 0 }] : [];
+    return from && to
+      ? [{ from: from.row, to: to.row, caller: from.service, called: to.service, rate: call.rate ?? 0 }]
+      : [];
   });
 }
 
@@ -134,7 +145,9 @@ function placed(columns, data) {
         title: service.name || "no service",
         detail: isQuarantined ? "quarantined" : instances > 0 ? `×${instances}` : "",
         rows: service.rows.map((row, at) => ({ ...row, y: HEAD_HEIGHT + at * ROW_HEIGHT })),
-        x, y, height,
+        x,
+        y,
+        height,
       });
       y += height + CARD_GAP;
     }
@@ -143,7 +156,16 @@ function placed(columns, data) {
   centre(cards);
   const bottom = Math.max(0, ...cards.map((card) => card.y + card.height));
   const height = HEAD_HEIGHT;
-  const gateway = { key: GATEWAY, kind: "gateway", title: "Gateway", detail: `${rate(through)} /s`, rows: [], x: MARGIN, y: Math.max(MARGIN, (bottom - height) / 2), height };
+  const gateway = {
+    key: GATEWAY,
+    kind: "gateway",
+    title: "Gateway",
+    detail: `${rate(through)} /s`,
+    rows: [],
+    x: MARGIN,
+    y: Math.max(MARGIN, (bottom - height) / 2),
+    height,
+  };
   return [gateway, ...cards];
 }
 
@@ -162,16 +184,28 @@ function entering(data) {
   const called = new Map();
   for (const { to, rate } of data.calls) called.set(to, (called.get(to) ?? 0) + (rate ?? 0));
   const routed = data.tasks.filter((task) => task.routes.length > 0);
-  return new Map(routed.map((task) => [task, Math.max(0, (task.numbers?.rate ?? 0) - (called.get(task.subject) ?? 0))]));
+  return new Map(
+    routed.map((task) => [task, Math.max(0, (task.numbers?.rate ?? 0) - (called.get(task.subject) ?? 0))]),
+  );
 }
 
 /** Lines from the gateway to every row with a route. */
 function entries(services, byRow, gateway) {
-  return services.flatMap((service) => service.rows).filter((row) => row.hasRoute).map((row) => {
-    const to = left(byRow.get(row.key));
-    const from = { x: gateway.x + NODE_WIDTH, y: gateway.y + gateway.height / 2 };
-    return { key: `${GATEWAY}\n${row.key}`, kind: "entry", from: GATEWAY, to: row.key, path: curve(from, to), thickness: thickness(row.entering) };
-  });
+  return services
+    .flatMap((service) => service.rows)
+    .filter((row) => row.hasRoute)
+    .map((row) => {
+      const to = left(byRow.get(row.key));
+      const from = { x: gateway.x + NODE_WIDTH, y: gateway.y + gateway.height / 2 };
+      return {
+        key: `${GATEWAY}\n${row.key}`,
+        kind: "entry",
+        from: GATEWAY,
+        to: row.key,
+        path: curve(from, to),
+        thickness: thickness(row.entering),
+      };
+    });
 }
 
 function between(calls, byRow) {
@@ -179,7 +213,14 @@ function between(calls, byRow) {
     const [caller, called] = [byRow.get(call.from), byRow.get(call.to)];
     const isForward = caller.card.x < called.card.x;
     const path = isForward ? curve(right(caller), left(called)) : loop(right(caller), right(called));
-    return { key: `${call.from}\n${call.to}`, kind: "call", from: call.from, to: call.to, path, thickness: thickness(call.rate) };
+    return {
+      key: `${call.from}\n${call.to}`,
+      kind: "call",
+      from: call.from,
+      to: call.to,
+      path,
+      thickness: thickness(call.rate),
+    };
   });
 }
 

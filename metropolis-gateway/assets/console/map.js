@@ -1,23 +1,26 @@
 // The map of who calls whom: the gateway, the tasks it has routes to, and the tasks they call in turn.
 
-import { h, list, mark, s, scrolling, write } from "./dom.js";
+import { h, list, mark, s, write } from "./dom.js";
+import { panel, scrolling, table } from "./frames.js";
 import { NODE_WIDTH, ROW_HEIGHT, layout } from "./layout.js";
 import { address, count, rate } from "./words.js";
 
 export function map() {
   const edges = s("g", { class: "edges" });
   const cards = s("g", { class: "cards" });
-  const drawing = s("svg", { role: "group", "aria-label": "Services with their tasks, and lines from each caller to what it calls" }, edges, cards);
-  const frame = scrolling("Map", drawing);
+  const drawing = s(
+    "svg",
+    { role: "group", "aria-label": "Services with their tasks, and lines from each caller to what it calls" },
+    edges,
+    cards,
+  );
+  const frame = scrolling("Drawing of the map", drawing);
   frame.classList.add("map");
   const note = h("p", { class: "lead" });
   const body = h("tbody");
-  const table = h("section", { class: "panel", "aria-label": "Calls between tasks" },
-    h("h2", {}, "Calls between tasks"),
-    scrolling("Table of calls between tasks", h("table", {},
-      h("thead", {}, h("tr", {}, [["Caller"], ["Called"], ["Rate /s", "number"], ["In all", "number"]].map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))),
-      body)));
-  const node = h("div", {}, h("h1", { tabindex: "-1" }, "Map"), note, frame, table);
+  const heads = [["Caller"], ["Called"], ["Rate /s", "number"], ["In all", "number"]];
+  const calls = panel("Calls between tasks", table("calls", null, heads, body));
+  const node = h("div", {}, h("h1", { tabindex: "-1" }, "Map"), note, frame, calls);
   const showCards = list(cards, card);
   const showEdges = list(edges, edge);
   const showCalls = list(body, call);
@@ -30,13 +33,15 @@ export function map() {
     showCards(picture.cards, (one) => one.key);
     showEdges(picture.edges, (one) => one.key);
     showCalls(data.calls, (one) => `${one.from} ${one.to}`);
-    mark(table, "hidden", data.calls.length === 0);
+    mark(calls, "hidden", data.calls.length === 0);
     write(note, explanation(data, picture));
   }
 
   /** Lines of what is pointed at, or has the focus, stand out. */
   function point(event) {
-    const key = event.type.endsWith("out") ? undefined : event.target.closest?.("[data-row]")?.getAttribute("data-row");
+    const key = event.type.endsWith("out")
+      ? undefined
+      : event.target.closest?.("[data-row]")?.getAttribute("data-row");
     for (const line of edges.children) {
       const ends = line.getAttribute("data-ends")?.split("\n");
       mark(line, "data-lit", key != null && ends?.includes(key) ? "" : null);
@@ -50,8 +55,10 @@ export function map() {
 
 function explanation(data, picture) {
   if (data.tasks.length === 0) return "There are no tasks to be drawn.";
-  const left = picture.leftOut > 0 ? ` ${count(picture.leftOut)} services more than fit are left out; find them by name.` : "";
-  if (data.calls.length > 0) return `Lines lead from the caller to what it calls, and are as thick as it calls often.${left}`;
+  const left =
+    picture.leftOut > 0 ? ` ${count(picture.leftOut)} services more than fit are left out; find them by name.` : "";
+  if (data.calls.length > 0)
+    return `Lines lead from the caller to what it calls, and are as thick as it calls often.${left}`;
   return `Lines lead from the gateway to the tasks it has routes to. No worker has told of calls between tasks.${left}`;
 }
 
@@ -113,7 +120,14 @@ function edge() {
 function call() {
   const [from, to] = [h("span", { class: "subject" }), h("span", { class: "subject" })];
   const [often, all] = [h("span", {}), h("span", {})];
-  const node = h("tr", {}, h("th", { scope: "row" }, from), h("td", {}, to), h("td", { class: "number" }, often), h("td", { class: "number" }, all));
+  const node = h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, from),
+    h("td", {}, to),
+    h("td", { class: "number" }, often),
+    h("td", { class: "number" }, all),
+  );
   const show = (one) => {
     write(from, one.from);
     write(to, one.to);

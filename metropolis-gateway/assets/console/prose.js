@@ -9,7 +9,14 @@ export function prose(text) {
   const parts = text.split(/^ {0,3}```[^\n]*$/m);
   parts.forEach((part, at) => {
     if (at % 2 === 1) blocks.push(h("pre", { tabindex: "0" }, h("code", {}, part.replace(/^\n|\n$/g, ""))));
-    else blocks.push(...part.split(/\n\s*\n/).map((lines) => lines.trim()).filter(Boolean).map(block));
+    else
+      blocks.push(
+        ...part
+          .split(/\n\s*\n/)
+          .map((lines) => lines.trim())
+          .filter(Boolean)
+          .map(block),
+      );
   });
   return blocks;
 }
@@ -20,7 +27,11 @@ function block(text) {
   if (heading && lines.length === 1) return h("p", { class: "heading" }, inline(heading[1]));
   if (lines.every((line) => /^\s*([-*]|  )/.test(line))) {
     const items = text.split(/^\s*[-*] +/m).filter((item) => item.trim());
-    return h("ul", {}, items.map((item) => h("li", {}, inline(item))));
+    return h(
+      "ul",
+      {},
+      items.map((item) => h("li", {}, inline(item))),
+    );
   }
   return h("p", {}, inline(text));
 }
@@ -38,5 +49,6 @@ function inline(text) {
   return parts.map((part) =>
     part.startsWith("`") && part.length > 2
       ? h("code", {}, part.slice(1, -1))
-      : part.replace(/\[`?([^\]`]+)`?\](\([^)]*\))?/g, "$1"));
+      : part.replace(/\[`?([^\]`]+)`?\](\([^)]*\))?/g, "$1"),
+  );
 }

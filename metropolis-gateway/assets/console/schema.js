@@ -1,23 +1,28 @@
 // JSON Schema as people read it: a table of properties, and a value to begin with.
 
-import { h, scrolling } from "./dom.js";
+import { h } from "./dom.js";
+import { table } from "./frames.js";
+import { shown } from "./json.js";
 
 /** Levels of nesting that are drawn; what is deeper is in the schema itself. */
 const DEPTH_MAX = 5;
 
-/** An element that describes a schema. */
-export function described(schema, whenBytes) {
+/** An element that describes the schema of something, or says what comes in its place. */
+export function described(name, schema, whenBytes) {
   if (schema === null) return h("p", {}, whenBytes);
   const rows = [];
   const top = resolved(schema, schema);
   collect(rows, top, schema, 0);
-  const table = rows.length > 0 && scrolling("Table of properties", h("table", { class: "schema" },
-    h("thead", {}, h("tr", {}, ["Property", "Type", "Description"].map((title) => h("th", { scope: "col" }, title)))),
-    h("tbody", {}, rows)));
-  return h("div", {},
-    rows.length === 0 && h("p", {}, h("span", { class: "type" }, typeOf(top, schema)), note(top) && ` ${note(top)}`),
-    table,
-    h("details", {}, h("summary", {}, "JSON Schema"), h("pre", { tabindex: "0" }, h("code", {}, JSON.stringify(schema, null, 2)))));
+  const heads = [["Property"], ["Type"], ["Description"]];
+  const text = h("pre", { tabindex: "0" }, h("code", {}, JSON.stringify(schema, null, 2)));
+  return h(
+    "div",
+    {},
+    rows.length > 0
+      ? table(`properties of the ${name}`, "schema", heads, h("tbody", {}, rows))
+      : h("p", {}, h("span", { class: "type" }, typeOf(top, schema)), ` ${note(top)}`),
+    h("details", {}, h("summary", {}, "JSON Schema"), text),
+  );
 }
 
 function collect(rows, schema, root, depth) {
@@ -25,9 +30,22 @@ function collect(rows, schema, root, depth) {
   for (const [name, raw] of Object.entries(inner.properties ?? {})) {
     const property = resolved(raw, root);
     const isRequired = inner.required?.includes(name);
-    const title = h("th", { scope: "row", class: `depth-${depth}` }, name, isRequired && h("span", { class: "required" }, "required"));
+    const title = h(
+      "th",
+      { scope: "row", class: `depth-${depth}` },
+      name,
+      isRequired && h("span", { class: "required" }, "required"),
+    );
     const type = h("td", {}, h("span", { class: "type" }, typeOf(property, root)));
-    rows.push(h("tr", {}, title, type, h("td", {}, [property.description ?? raw.description, note(property)].filter(Boolean).join(" "))));
+    rows.push(
+      h(
+        "tr",
+        {},
+        title,
+        type,
+        h("td", {}, [property.description ?? raw.description, note(property)].filter(Boolean).join(" ")),
+      ),
+    );
     if (depth < DEPTH_MAX) collect(rows, property, root, depth + 1);
   }
 }
@@ -74,7 +92,8 @@ export function typeOf(schema, root) {
 /** The limits of a value, as words. */
 export function note(schema) {
   const words = [];
-  const range = (least, most, of) => {
+  const range = (first, last, of) => {
+    const [least, most] = [shown(first), shown(last)];
     if (least != null && most != null) words.push(`${least} to ${most}${of}`);
     else if (least != null) words.push(`at least ${least}${of}`);
     else if (most != null) words.push(`at most ${most}${of}`);
@@ -96,7 +115,8 @@ export function sample(schema, root, depth = 0) {
   if (at.const !== undefined) return at.const;
   if (at.enum) return at.enum[0];
   const several = alternatives(at, root);
-  if (several.length > 0) return several.some((one) => one.type === "null") ? null : sample(several[0], root, depth + 1);
+  if (several.length > 0)
+    return several.some((one) => one.type === "null") ? null : sample(several[0], root, depth + 1);
   if (at.allOf) return Object.assign({}, ...at.allOf.map((one) => sample(one, root, depth + 1)));
   const type = [at.type ?? (at.properties ? "object" : "any")].flat()[0];
   if (type === "object") return sampleObject(at, root, depth);

@@ -1,6 +1,8 @@
 // Services with their instances: who is there, in which version, since when, and whether it answers.
 
-import { h, list, mark, scrolling, write } from "./dom.js";
+import { h, list, mark, write } from "./dom.js";
+import { table } from "./frames.js";
+import { alarm, badge } from "./marks.js";
 import { writeProse } from "./prose.js";
 import { count, rate, since } from "./words.js";
 
@@ -17,17 +19,21 @@ const SERVICE_STATES = {
 };
 
 const COLUMNS = [
-  ["Service and instance"], ["State"], ["Up", "wide"],
-  ["Rate /s", "number"], ["Faults /s", "number"], ["Requests", "number wide"], ["In flight", "number wide"],
+  ["Service and instance"],
+  ["State"],
+  ["Up", "wide"],
+  ["Rate /s", "number"],
+  ["Faults /s", "number"],
+  ["Requests", "number wide"],
+  ["In flight", "number wide"],
 ];
 
 export function services() {
-  const heading = ([title, kind]) => h("th", { scope: "col", class: kind }, title);
-  const table = h("table", { class: "services" }, h("thead", {}, h("tr", {}, COLUMNS.map(heading))));
-  const frame = scrolling("Table of services", table);
+  const frame = table("services", "services", COLUMNS);
+  const groups = frame.firstChild;
   const empty = h("p", { class: "empty" });
   const node = h("div", {}, h("h1", { tabindex: "-1" }, "Services"), frame, empty);
-  const showGroups = list(table, group);
+  const showGroups = list(groups, group);
 
   function show(data) {
     showGroups(data.services, (service) => `${service.service} ${service.version} ${service.state}`);
@@ -40,10 +46,11 @@ export function services() {
 }
 
 function nobody(data) {
-  if (data.bus.kind === "NATS") {
-    return "No service has answered on $SRV.STATS. Where NATS permissions are in use, the gateway must be allowed to ask there: see `metropolis-gateway permissions`.";
-  }
-  return "No worker runs in this process.";
+  if (data.bus.kind !== "NATS") return "No worker runs in this process.";
+  return (
+    "No service has answered on $SRV.STATS. Where NATS permissions are in use, the gateway must be allowed to ask " +
+    "there: see `metropolis-gateway permissions`."
+  );
 }
 
 /** A service and the rows of its instances. */
@@ -82,36 +89,28 @@ function instance() {
 /** A row of the table: who, and the numbers. */
 function line(kind, scope, ...who) {
   const state = badge();
-  const [up, requests, faults, all, inFlight] = Array.from({ length: 5 }, () => h("span", {}));
-  const node = h("tr", { class: kind },
+  const faults = alarm();
+  const [up, requests, all, inFlight] = Array.from({ length: 4 }, () => h("span", {}));
+  const node = h(
+    "tr",
+    { class: kind },
     h("th", { scope }, who),
     h("td", {}, state.node),
     h("td", { class: "wide" }, up),
     h("td", { class: "number" }, requests),
-    h("td", { class: "number" }, faults),
+    h("td", { class: "number" }, faults.node),
     h("td", { class: "number wide" }, all),
-    h("td", { class: "number wide" }, inFlight));
+    h("td", { class: "number wide" }, inFlight),
+  );
 
   function show(word, since, numbers) {
     state.show(word);
     write(up, since);
     write(requests, rate(numbers.rate));
-    write(faults, rate(numbers.fault_rate));
-    mark(faults, "data-tone", numbers.fault_rate > 0 ? "bad" : null);
+    faults.show(rate(numbers.fault_rate), numbers.fault_rate);
     write(all, count(numbers.endpoints > 0 ? numbers.requests : null));
     write(inFlight, count(numbers.in_flight));
   }
 
-  return { node, show };
-}
-
-/** A word with a dot of its colour. */
-export function badge() {
-  const text = h("span", {});
-  const node = h("span", { class: "state" }, text);
-  const show = ([word, tone]) => {
-    write(text, word);
-    mark(node, "data-tone", tone);
-  };
   return { node, show };
 }

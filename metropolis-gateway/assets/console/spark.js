@@ -34,9 +34,17 @@ export function spark() {
   const area = s("path", { class: "area" });
   const line = s("path", { class: "line" });
   const base = s("path", { class: "base", d: `M0 ${HEIGHT}H${WIDTH}` });
-  const node = s("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, base, area, line);
+  const node = s(
+    "svg",
+    { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" },
+    base,
+    area,
+    line,
+  );
   const show = (values) => {
-    const path = points(values).map(([x, y], at) => `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+    const path = points(values)
+      .map(([x, y], at) => `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`)
+      .join("");
     line.setAttribute("d", path);
     area.setAttribute("d", path && `${path}L${WIDTH} ${HEIGHT}L${left(values.length)} ${HEIGHT}Z`);
   };

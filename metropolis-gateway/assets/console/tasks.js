@@ -1,49 +1,54 @@
 // All tasks: how often each is called, how long that takes, what goes wrong, and how full its instances are.
 
-import { h, list, mark, scrolling, write } from "./dom.js";
+import { h, list, mark, write } from "./dom.js";
+import { table } from "./frames.js";
+import { alarm, flag, load, meter } from "./marks.js";
 import { spark } from "./spark.js";
-import { NONE, address, count, ms, rate, several, share } from "./words.js";
+import { NONE, address, count, ms, rate, share } from "./words.js";
 
-/** The columns, and by what each is sorted. */
+const quantile = (name) => (task) => task.numbers?.latency_ms?.[name];
+
+/** Titles, by what each column is sorted, and what a short title stands for. */
 const COLUMNS = [
-  { title: "Task", key: "subject", by: (task) => task.subject },
-  { title: "Route", key: "route", class: "wide", by: (task) => task.routes[0]?.path ?? "~" },
-  { title: "Rate /s", key: "rate", class: "number", by: (task) => -(task.numbers?.rate ?? -1) },
-  { title: "avg", key: "avg", class: "number wide", by: (task) => -(task.numbers?.average_ms ?? -1), long: "Average time in milliseconds" },
-  { title: "p50", key: "p50", class: "number wide", by: (task) => -(task.numbers?.latency_ms?.p50 ?? -1), long: "Half of the requests take less, in milliseconds" },
-  { title: "p95 ms", key: "p95", class: "number", by: (task) => -(task.numbers?.latency_ms?.p95 ?? -1), long: "95 % of the requests take less, in milliseconds" },
-  { title: "p99", key: "p99", class: "number wide", by: (task) => -(task.numbers?.latency_ms?.p99 ?? -1), long: "99 % of the requests take less, in milliseconds" },
-  { title: "Faults", key: "faults", class: "number", by: (task) => -(task.numbers?.fault_rate ?? -1) },
-  { title: "Load", key: "load", class: "wide", by: (task) => -(load(task.numbers) ?? -1), long: "Calls in flight, of as many as there may be" },
-  { title: "Instances", key: "instances", class: "number wide", by: (task) => -(task.numbers?.endpoints ?? 0) },
+  { title: "Task", by: (task) => task.subject },
+  { title: "Route", kind: "wide", by: (task) => task.routes[0]?.path },
+  { title: "Rate /s", kind: "number", by: (task) => task.numbers?.rate },
+  { title: "avg", kind: "number wide", by: (task) => task.numbers?.average_ms, long: "Average, in milliseconds" },
+  { title: "p50", kind: "number wide", by: quantile("p50"), long: "Half takes less, in milliseconds" },
+  { title: "p95 ms", kind: "number", by: quantile("p95"), long: "95 % take less, in milliseconds" },
+  { title: "p99", kind: "number wide", by: quantile("p99"), long: "99 % take less, in milliseconds" },
+  { title: "Faults", kind: "number", by: (task) => task.numbers?.fault_rate },
+  { title: "Load", kind: "wide", by: (task) => load(task.numbers), long: "Calls in flight, of as many as may be" },
+  { title: "Instances", kind: "number wide", by: (task) => task.numbers?.endpoints },
 ];
 
 /** Stays as it is when the view is left and comes back. */
-let sorted = "subject";
+let sorted = COLUMNS[0];
 
 export function tasks({ history }) {
   const body = h("tbody");
-  const headers = COLUMNS.map((column) => header(column, () => sort(column.key)));
+  const heads = COLUMNS.map((column) => head(column, sort));
   const empty = h("p", { class: "empty" });
-  const node = h("div", {},
-    h("h1", { tabindex: "-1" }, "Tasks"),
-    scrolling("Table of tasks", h("table", { class: "tasks" }, h("thead", {}, h("tr", {}, headers.map(({ node }) => node))), body)),
-    empty);
+  const frame = table(
+    "tasks",
+    "tasks",
+    heads.map(({ node }) => node),
+    body,
+  );
+  const node = h("div", {}, h("h1", { tabindex: "-1" }, "Tasks"), frame, empty);
   const showRows = list(body, () => row(history));
   let last;
 
-  function sort(key) {
-    sorted = key;
-    show(last);
+  function sort(column) {
+    sorted = column;
+    if (last) show(last);
   }
 
   function show(data) {
     last = data;
-    const column = COLUMNS.find(({ key }) => key === sorted);
-    const values = new Map(data.tasks.map((task) => [task, column.by(task)]));
-    const order = (a, b) => (values.get(a) < values.get(b) ? -1 : values.get(a) > values.get(b) ? 1 : 0);
-    showRows([...data.tasks].sort(order), (task) => task.filter);
-    headers.forEach(({ show }) => show());
+    showRows(inOrder(data.tasks), (task) => task.filter);
+    heads.forEach(({ show }) => show());
+    mark(frame, "hidden", data.tasks.length === 0);
     mark(empty, "hidden", data.tasks.length > 0);
     write(empty, data.totals.tasks > 0 ? "No task has such a name." : nobody(data));
   }
@@ -51,87 +56,77 @@ export function tasks({ history }) {
   return { title: "Tasks", node, show };
 }
 
-function nobody(data) {
-  if (data.gateway.is_discovering) return "Nobody serves anything yet. Start a worker on the same bus, and it appears here.";
-  return "This gateway has no tasks linked in and does not look for services on the bus.";
+/** Texts from the first, numbers from the largest, and what is not known at the end. */
+function inOrder(tasks) {
+  const values = new Map(tasks.map((task) => [task, sorted.by(task)]));
+  const order = (a, b) => {
+    const [left, right] = [values.get(a), values.get(b)];
+    if (left == null || right == null) return (left == null) - (right == null);
+    return typeof left === "number" ? right - left : left.localeCompare(right);
+  };
+  return [...tasks].sort(order);
 }
 
-function header(column, sort) {
-  const button = h("button", { type: "button", onclick: sort, title: column.long }, column.title);
-  const node = h("th", { scope: "col", class: column.class }, button);
-  return { node, show: () => mark(node, "aria-sort", sorted === column.key ? "ascending" : null) };
+function nobody(data) {
+  if (!data.gateway.is_discovering) return "This gateway has no tasks linked in and does not look for services.";
+  return "Nobody serves anything yet. Start a worker on the same bus, and it appears here.";
+}
+
+function head(column, sort) {
+  const properties = { type: "button", onclick: () => sort(column), title: column.long };
+  const node = h("th", { scope: "col", class: column.kind }, h("button", properties, column.title));
+  const order = column.kind?.includes("number") || column.title === "Load" ? "descending" : "ascending";
+  return { node, show: () => mark(node, "aria-sort", sorted === column ? order : null) };
 }
 
 function row(history) {
   const link = h("a", {});
-  const subject = h("span", { class: "subject" });
-  const flag = h("span", { class: "flag" });
-  const route = h("span", { class: "route" });
-  const line = spark();
-  const cells = Object.fromEntries(["rate", "avg", "p50", "p95", "p99", "faults", "instances"].map((key) => [key, h("span", {})]));
-  const meter = loadMeter();
-  const number = (key, ...more) => h("td", { class: COLUMNS.find((column) => column.key === key).class }, ...more, cells[key]);
-  const node = h("tr", {},
-    h("th", { scope: "row" }, h("span", { class: "title" }, link, flag), subject),
+  const [subject, route] = ["subject", "route"].map((kind) => h("span", { class: kind }));
+  const [often, average, p50, p95, p99, instances] = Array.from({ length: 6 }, () => h("span", {}));
+  const [sign, line, faults, bar] = [flag(), spark(), alarm(), meter()];
+  const number = (kind, ...content) => h("td", { class: `number ${kind}` }, content);
+  const node = h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, h("span", { class: "title" }, link, sign.node), subject),
     h("td", { class: "wide" }, route),
-    number("rate", line.node),
-    number("avg"), number("p50"), number("p95"), number("p99"), number("faults"),
-    h("td", { class: "wide" }, meter.node),
-    number("instances"));
+    number("", line.node, often),
+    number("wide", average),
+    number("wide", p50),
+    number("", p95),
+    number("wide", p99),
+    number("", faults.node),
+    h("td", { class: "wide" }, bar.node),
+    number("wide", instances),
+  );
 
   function show(task) {
-    const numbers = task.numbers;
+    const { numbers } = task;
     mark(link, "href", address(task.subject));
     write(link, task.name);
     write(subject, task.subject);
-    write(flag, flagOf(task));
-    mark(flag, "hidden", flagOf(task) === "");
+    sign.show(task);
     write(route, routesOf(task));
-    write(cells.rate, rate(numbers?.rate));
+    write(often, rate(numbers?.rate));
     line.show(history.of(task.subject));
-    write(cells.avg, ms(numbers?.average_ms));
-    for (const key of ["p50", "p95", "p99"]) write(cells[key], ms(numbers?.latency_ms?.[key]));
-    write(cells.faults, numbers?.fault_rate > 0 && numbers.rate > 0 ? share(numbers.fault_rate, numbers.rate) : rate(numbers?.fault_rate));
-    mark(cells.faults, "data-tone", numbers?.fault_rate > 0 ? "bad" : null);
-    meter.show(numbers);
-    write(cells.instances, count(numbers?.endpoints ?? 0));
+    write(average, ms(numbers?.average_ms));
+    write(p50, ms(numbers?.latency_ms?.p50));
+    write(p95, ms(numbers?.latency_ms?.p95));
+    write(p99, ms(numbers?.latency_ms?.p99));
+    faults.show(faultsOf(numbers), numbers?.fault_rate);
+    bar.show(numbers);
+    write(instances, count(numbers?.endpoints ?? 0));
   }
 
   return { node, show };
 }
 
-/** What is unusual about a task. */
-export function flagOf(task) {
-  if (task.numbers?.paused > 0) return task.numbers.paused === task.numbers.endpoints ? "paused" : "partly paused";
-  if (task.is_deprecated) return "deprecated";
-  if (task.source === "unrouted") return "not routed here";
-  return "";
+function faultsOf(numbers) {
+  const hasBoth = numbers?.fault_rate > 0 && numbers.rate > 0;
+  return hasBoth ? share(numbers.fault_rate, numbers.rate) : rate(numbers?.fault_rate);
 }
 
-function routesOf(task) {
-  const [first, ...rest] = task.routes;
+function routesOf({ routes: [first, ...rest] }) {
   if (!first) return NONE;
-  const more = rest.length > 0 ? ` +${rest.length}` : "";
-  return `${first.method} ${first.path}${more}`;
-}
-
-function load(numbers) {
-  return numbers?.concurrency > 0 ? numbers.in_flight / numbers.concurrency : null;
-}
-
-/** A bar that fills as calls fill the places there are. */
-export function loadMeter() {
-  const bar = h("span", { class: "bar" });
-  const text = h("span", {});
-  const track = h("span", { class: "track", "aria-hidden": "true" }, bar);
-  const node = h("span", { class: "load" }, track, text);
-  const show = (numbers) => {
-    const part = load(numbers);
-    mark(track, "hidden", part == null);
-    bar.style.inlineSize = `${Math.min(100, 100 * (part ?? 0))}%`;
-    mark(node, "data-tone", part > 0.8 ? "bad" : part > 0.5 ? "warn" : null);
-    const waiting = numbers?.waiting > 0 ? `, ${several(numbers.waiting, "waits", "wait")}` : "";
-    write(text, part == null ? NONE : `${count(numbers.in_flight)} of ${count(numbers.concurrency)}${waiting}`);
-  };
-  return { node, show };
+  return `${first.method} ${first.path}${rest.length > 0 ? ` +${rest.length}` : ""}`;
 }

@@ -49,7 +49,12 @@ export function span(seconds) {
   if (seconds == null || Number.isNaN(seconds)) return NONE;
   let rest = Math.max(0, Math.floor(seconds));
   const parts = [];
-  for (const [unit, size] of [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]]) {
+  for (const [unit, size] of [
+    ["d", 86400],
+    ["h", 3600],
+    ["m", 60],
+    ["s", 1],
+  ]) {
     const units = Math.floor(rest / size);
     rest -= units * size;
     if (units > 0 || parts.length > 0) parts.push(`${units} ${unit}`);

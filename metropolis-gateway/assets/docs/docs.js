@@ -15,7 +15,10 @@ function mended({ React }) {
   return {
     wrapComponents: {
       // A link inside of a button is reached by nobody; the address of the page follows what is open anyway.
-      DeepLink: () => ({ text }) => element("span", null, text),
+      DeepLink:
+        () =>
+        ({ text }) =>
+          element("span", null, text),
       // Between the title and the names of the groups a level of headings is missing.
       operations: (Original) => (props) =>
         element(React.Fragment, null, element("h2", { className: "unseen" }, "Operations"), element(Original, props)),

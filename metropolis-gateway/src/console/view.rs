@@ -122,6 +122,15 @@ struct LeftOut {
 }
 
 impl View {
+    /// Whether both show the same, the age of the gateway apart.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.find, &self.subject, &self.trouble) == (&other.find, &other.subject, &other.trouble)
+            && Arc::ptr_eq(&self.admitted, &other.admitted)
+            && Arc::ptr_eq(&self.readings, &other.readings)
+            && self.about.public == other.about.public
+            && self.about.is_ready == other.about.is_ready
+    }
+
     /// The picture as the page reads it.
     pub(super) fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(&self.picture()).expect("texts and numbers have a JSON form")

@@ -26,6 +26,9 @@ async fn the_form_sends_the_real_request_from_the_administrative_listener_too() 
         .await;
     page.click(".try button.primary").await;
     page.shows(".answer", "Volume 3").await;
+    // Numbers are shown as they are, in the answer as in the schema.
+    page.shows(".answer", "18446744073709551615").await;
+    page.shows("main", "0 to 18446744073709551615").await;
     page.shows(".answer .status", "200").await;
 
     page.enter("4").await;

@@ -34,6 +34,9 @@ struct Book {
     id: u32,
     #[schemars(length(min = 1, max = 100))]
     title: String,
+    /// How many letters it has; more than JavaScript can count.
+    #[serde(default)]
+    letters: u64,
     /// Who wrote it, if anybody knows.
     author: Option<Author>,
 }
@@ -71,6 +74,7 @@ async fn get_book(key: BookKey) -> Result<Book, BookFault> {
         id @ 1..=3 => Ok(Book {
             id,
             title: format!("Volume {id}"),
+            letters: u64::MAX,
             author: None,
         }),
         id => Err(BookFault::NotFound(id)),
@@ -84,6 +88,7 @@ async fn list_books(search: Search) -> Vec<Book> {
     let book = |id| Book {
         id,
         title: format!("{prefix}{id}"),
+        letters: 0,
         author: None,
     };
     (1..=limit).map(book).collect()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::super::readings::Readings;
+use super::super::readings::{Growth, Readings};
 use super::super::sums::per_second;
 use super::tasks::Task;
 
@@ -25,39 +25,58 @@ pub(super) struct Call {
 /// All calls, the most frequent first.
 pub(super) fn all(readings: &Readings, tasks: &[Task]) -> Vec<Call> {
     let names = Names::of(tasks);
-    let mut calls: BTreeMap<(String, String), Call> = BTreeMap::new();
+    // There may be tens of thousands of them, so texts are borrowed until the end.
+    let mut counts: BTreeMap<(&str, &str), Count> = BTreeMap::new();
     for instance in readings.instances.values() {
         let is_silent = readings.is_silent(instance);
         for reading in &instance.endpoints {
-            let (from, _) = names.name(&reading.said.subject);
+            let from = names.find(&reading.said.subject);
+            let from = from.unwrap_or(&reading.said.subject);
+            let growth = reading.growth.as_ref().filter(|_| !is_silent);
             for (subject, count) in &reading.said.data.calls {
-                let (to, is_known) = names.name(subject);
-                let call = calls
-                    .entry((from.clone(), to.clone()))
-                    .or_insert_with(|| Call::new(&from, &to, is_known));
-                call.count = call.count.saturating_add(*count);
-                if let Some(growth) = reading.growth.as_ref().filter(|_| !is_silent) {
-                    let more = growth.calls.get(subject).copied().unwrap_or(0);
-                    let rate = per_second(more, growth.seconds);
-                    call.rate = Some(call.rate.unwrap_or(0.0) + rate);
-                }
+                let found = names.find(subject);
+                let counted = counts.entry((from, found.unwrap_or(subject))).or_default();
+                counted.is_known = found.is_some();
+                counted.add(
+                    *count,
+                    growth.map(|growth| growth.calls_per_second(subject)),
+                );
             }
         }
     }
-    let mut calls: Vec<Call> = calls.into_values().collect();
+    let calls = counts.into_iter().map(|((from, to), counted)| Call {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        is_known: counted.is_known,
+        count: counted.count,
+        rate: counted.rate,
+    });
+    let mut calls: Vec<Call> = calls.collect();
     calls.sort_by_key(|call| std::cmp::Reverse(call.count));
     calls
 }
 
-impl Call {
-    fn new(from: &str, to: &str, is_known: bool) -> Self {
-        Self {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            is_known,
-            count: 0,
-            rate: None,
+/// What is counted of one pair.
+#[derive(Default)]
+struct Count {
+    is_known: bool,
+    count: u64,
+    rate: Option<f64>,
+}
+
+impl Count {
+    fn add(&mut self, count: u64, rate: Option<f64>) {
+        self.count = self.count.saturating_add(count);
+        if let Some(rate) = rate {
+            self.rate = Some(self.rate.unwrap_or(0.0) + rate);
         }
+    }
+}
+
+impl Growth {
+    fn calls_per_second(&self, subject: &str) -> f64 {
+        let more = self.calls.get(subject).copied().unwrap_or(0);
+        per_second(more, self.seconds)
     }
 }
 
@@ -85,16 +104,14 @@ impl<'t> Names<'t> {
         names
     }
 
-    /// The task's subject as declared, or what was written where there is no such task; which of both it is.
-    fn name(&self, written: &str) -> (String, bool) {
-        let known = self.exact.get(written).copied();
+    /// The subject of a task as declared, by what somebody wrote; `None` where there is no such task.
+    fn find(&self, written: &str) -> Option<&'t str> {
         let matching = || {
             let near = self.wild.get(&neighbourhood(written))?;
             let found = near.iter().find(|task| matches(&task.filter, written))?;
             Some(found.subject.as_str())
         };
-        let name = known.or_else(matching);
-        (name.unwrap_or(written).to_owned(), name.is_some())
+        self.exact.get(written).copied().or_else(matching)
     }
 }
 

@@ -50,9 +50,13 @@ pub(super) fn all(admitted: &Admitted, readings: &Readings) -> Vec<Task> {
     for ((service, _), instance) in &readings.instances {
         let is_silent = readings.is_silent(instance);
         for reading in &instance.endpoints {
-            let task = tasks
-                .entry(reading.said.subject.clone())
-                .or_insert_with_key(|filter| Task::unrouted(reading, filter));
+            let filter = reading.said.subject.as_str();
+            let task = match tasks.get_mut(filter) {
+                Some(task) => task,
+                None => tasks
+                    .entry(filter.to_owned())
+                    .or_insert_with(|| Task::unrouted(reading, filter)),
+            };
             // The package of a declaration is not who serves it.
             if task.numbers.is_none() {
                 task.services.clear();

@@ -193,3 +193,16 @@ fn instances_are_cut_over_all_services() {
     assert_eq!(picture["left_out"]["instances"], 3);
     assert_eq!(picture["totals"]["instances"], INSTANCES_MAX + 3);
 }
+
+#[test]
+fn what_has_not_changed_is_not_drawn_again() {
+    let one = view(admitted(&[("GET /a", "a")]), Readings::default());
+    let mut other = view(Admitted::default(), Readings::default());
+    assert!(!one.is_same(&other));
+    other.admitted = Arc::clone(&one.admitted);
+    other.readings = Arc::clone(&one.readings);
+    other.about.uptime_s = 7;
+    assert!(one.is_same(&other));
+    other.find = "a".to_owned();
+    assert!(!one.is_same(&other));
+}

@@ -49,6 +49,7 @@ const SETTINGS: &[&str] = &[
     "connect-timeout",
     "stop-timeout",
     "discovery-interval",
+    "threads",
     "docs",
     "console",
     "log",

@@ -29,7 +29,7 @@ mod sums;
 mod view;
 
 pub(crate) use attempt::{Attempt, check_origin, outcome};
-pub(crate) use view::About;
+pub(crate) use view::{About, Now};
 
 /// What the page asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ const FIND_MAX: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Console {
     bus: Bus,
+    about: About,
+    started: Instant,
     heard: Mutex<Heard>,
     drawn: Mutex<Option<Drawn>>,
 }
@@ -78,9 +80,11 @@ struct Heard {
 }
 
 impl Console {
-    pub(crate) fn new(bus: Bus) -> Self {
+    pub(crate) fn new(bus: Bus, about: About) -> Self {
         Self {
             bus,
+            about,
+            started: Instant::now(),
             heard: Mutex::default(),
             drawn: Mutex::default(),
         }
@@ -91,13 +95,15 @@ impl Console {
         &self,
         query: &str,
         admitted: Arc<Admitted>,
-        about: About,
+        now: Now,
     ) -> Result<Response<Bytes>, Refusal> {
         let mut view = View {
             find: parameter(query, "find")?.to_lowercase(),
             subject: parameter(query, "subject")?,
             admitted,
-            about,
+            about: self.about,
+            now,
+            uptime: self.started.elapsed(),
             bus: self.bus.clone(),
             readings: Arc::default(),
             trouble: None,

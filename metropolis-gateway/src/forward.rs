@@ -52,6 +52,18 @@ pub(crate) struct Forwarding {
     pub(crate) headers: Vec<HeaderName>,
 }
 
+impl Forwarding {
+    /// The same over another connection.
+    pub(crate) fn over(&self, bus: Bus) -> Self {
+        Self {
+            client: Client::new(bus.clone()),
+            bus,
+            body_max: self.body_max,
+            headers: self.headers.clone(),
+        }
+    }
+}
+
 impl TaskRoute {
     /// `None` for a task that has no route.
     pub(crate) fn of(operation: &Operation) -> Option<Self> {

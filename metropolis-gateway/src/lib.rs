@@ -27,6 +27,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use metropolis::catalog::{Catalog, Problem, Problems};
@@ -85,6 +86,7 @@ pub struct Gateway {
     body_max: usize,
     forwarded: Option<Vec<String>>,
     stop_timeout: Duration,
+    threads: Option<NonZeroUsize>,
     fixed: Vec<StaticRoute>,
     is_discovering: bool,
     discovery_interval: Duration,
@@ -128,6 +130,7 @@ impl Gateway {
             body_max: BODY_MAX_DEFAULT,
             forwarded: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
+            threads: None,
             fixed: Vec::new(),
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
@@ -143,6 +146,7 @@ impl Gateway {
             listen: settings.listen,
             admin_listen: settings.admin_listen,
             stop_timeout: settings.stop_timeout,
+            threads: settings.threads,
             discovery_interval: settings.discovery_interval,
             docs: settings.docs,
             console: settings.console,
@@ -255,6 +259,14 @@ impl Gateway {
     #[must_use]
     pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
+        self
+    }
+
+    /// How many threads serve connections; as many as there are cores otherwise, and eight at most. Each has a connection
+    /// to the bus. A gateway that is started on a runtime of one thread needs no other. `METROPOLIS_THREADS`.
+    #[must_use]
+    pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
         self
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -41,6 +42,9 @@ struct Flags {
     /// How often services are asked what they serve; 10s otherwise [env: METROPOLIS_DISCOVERY_INTERVAL]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     discovery_interval: Option<String>,
+    /// Threads that serve connections; one for each core otherwise, eight at most [env: METROPOLIS_THREADS]
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZeroUsize>,
     /// Whether /docs is answered, the page about the routes; 1 otherwise [env: METROPOLIS_DOCS]
     #[arg(long, value_name = "0|1")]
     docs: Option<String>,
@@ -184,6 +188,10 @@ impl Flags {
             (
                 "METROPOLIS_DISCOVERY_INTERVAL",
                 self.discovery_interval.clone(),
+            ),
+            (
+                "METROPOLIS_THREADS",
+                self.threads.map(|count| count.to_string()),
             ),
             ("METROPOLIS_DOCS", self.docs.clone()),
             ("METROPOLIS_CONSOLE", self.console.clone()),

@@ -12,7 +12,7 @@ use metropolis::subject::Pattern;
 
 use crate::operation::Operation;
 
-/// Where a gateway hears answers, and itself.
+/// Where a gateway hears answers.
 const INBOX: &str = "_INBOX_gateway.>";
 
 /// What a gateway needs that has these routes of its own and looks for no services.
@@ -22,7 +22,7 @@ pub(crate) fn alone(own: &[Operation]) -> Permissions {
     let called: BTreeSet<String> = routed.map(|operation| operation.pattern.filter()).collect();
     Permissions {
         subscribe: vec![INBOX.to_owned()],
-        publish: [INBOX.to_owned()].into_iter().chain(called).collect(),
+        publish: called.into_iter().collect(),
         responses: None,
     }
 }
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_gateway_without_discovery_or_routes_needs_its_inbox_alone() {
         let text = "permissions: {\n  subscribe: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n  \
-                    publish: { allow: [\n    \"_INBOX_gateway.>\"\n  ] }\n}";
+                    publish: { deny: [\n    \">\"\n  ] }\n}";
         assert_eq!(alone(&[]).to_string(), text);
     }
 
@@ -126,7 +126,7 @@ mod tests {
         };
         let worker = Permissions {
             subscribe: lines(&["a.b worker", PING, "_INBOX_worker.>"]),
-            publish: lines(&["metropolis.leave.a.*", INFO, "_INBOX_worker.>", "c.d"]),
+            publish: lines(&["metropolis.leave.a.*", INFO, "c.d"]),
             responses: Some(responses),
         };
         let subjects = ["a.b", "c.d"].map(str::to_owned);
@@ -156,7 +156,7 @@ mod tests {
         own[2].route = None;
         let subjects = ["a.{key}", "b.>"].map(str::to_owned);
         let permissions = with_discovery(alone(&own), &subjects).expect("good subjects");
-        let expected = [INBOX, "a.*", PING, INFO, "metropolis.contract.*", "b.>"];
+        let expected = ["a.*", PING, INFO, "metropolis.contract.*", "b.>"];
         assert_eq!(permissions.publish, expected);
     }
 }

@@ -7,10 +7,11 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,17 +22,22 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout, timeout_at};
 
+use self::patience::{Patience, Watch};
 use self::stream::{Head, Stream};
+use self::threads::Threads;
 use crate::site::{Side, Site};
 use crate::status::Refusal;
 
+mod patience;
 mod stream;
+mod threads;
 
 /// Connections at a time, over all listeners; more wait to be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
@@ -75,6 +81,8 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Server {
     site: Arc<Site>,
+    /// `None` where connections are served on the runtime that the gateway was started on.
+    threads: Option<Arc<Threads>>,
     phase: watch::Sender<Phase>,
     places: Arc<Semaphore>,
     listeners: JoinSet<()>,
@@ -84,16 +92,27 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(site: Arc<Site>) -> Self {
+    /// A server whose connections are served by so many threads, or by as many as there are cores; on a runtime of one
+    /// thread, which is somebody's wish, by that one.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub(crate) async fn start(site: Arc<Site>, threads: Option<NonZeroUsize>) -> io::Result<Self> {
         let (alive, gone) = mpsc::channel(1);
-        Self {
+        let is_alone = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
+        let threads = match threads {
+            None if is_alone => None,
+            count => Some(Arc::new(Threads::start(&site, count).await?)),
+        };
+        Ok(Self {
+            threads,
             site,
             phase: watch::channel(Phase::Open).0,
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             listeners: JoinSet::new(),
             alive,
             gone,
-        }
+        })
     }
 
     /// Accepts connections from now on.
@@ -101,6 +120,7 @@ impl Server {
         let door = Door {
             side,
             site: Arc::clone(&self.site),
+            threads: self.threads.clone(),
             phase: self.phase.subscribe(),
             places: Arc::clone(&self.places),
             alive: self.alive.clone(),
@@ -119,6 +139,10 @@ impl Server {
             self.phase.send_replace(Phase::CutOff);
             self.gone.recv().await;
         }
+        while self.listeners.join_next().await.is_some() {}
+        if let Some(threads) = self.threads.and_then(Arc::into_inner) {
+            threads.stop().await;
+        }
     }
 
     async fn linger(&self, deadline: Instant) {
@@ -136,6 +160,7 @@ impl Server {
 struct Door {
     side: Side,
     site: Arc<Site>,
+    threads: Option<Arc<Threads>>,
     phase: watch::Receiver<Phase>,
     places: Arc<Semaphore>,
     alive: mpsc::Sender<Infallible>,
@@ -176,11 +201,38 @@ impl Door {
     }
 
     fn let_in(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        let door = self.clone();
-        tokio::spawn(async move {
-            connection(stream, &door.site, door.side, door.phase).await;
-            drop((place, door.alive));
-        });
+        // An answer goes out as one write; waiting for more would only delay it.
+        let _ = stream.set_nodelay(true);
+        let guest = Guest {
+            side: self.side,
+            phase: self.phase.clone(),
+            place,
+            alive: self.alive.clone(),
+        };
+        let Some(threads) = &self.threads else {
+            let site = Arc::clone(&self.site);
+            tokio::spawn(async move { guest.stay(stream, &site).await });
+            return;
+        };
+        match stream.into_std() {
+            Ok(stream) => threads.serve(stream, guest),
+            Err(error) => tracing::warn!(%error, "a connection could not be served"),
+        }
+    }
+}
+
+/// A connection that was let in, and what is held for as long as it stays.
+struct Guest {
+    side: Side,
+    phase: watch::Receiver<Phase>,
+    place: OwnedSemaphorePermit,
+    alive: mpsc::Sender<Infallible>,
+}
+
+impl Guest {
+    async fn stay(self, stream: TcpStream, site: &Site) {
+        connection(stream, site, self.side, self.phase).await;
+        drop((self.place, self.alive));
     }
 }
 
@@ -208,30 +260,64 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
 
 /// Answers the requests of one connection. What goes wrong on it is its client's affair.
 async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch::Receiver<Phase>) {
-    // An answer goes out as one write; waiting for more would only delay it.
-    let _ = stream.set_nodelay(true);
     let (stream, kept) = Stream::new(stream);
     let is_known = AtomicBool::new(false);
     let service = service_fn(|request| {
         is_known.store(true, Ordering::Relaxed);
         exchange(site, side, &kept, request)
     });
-    let connection = http1().serve_connection(TokioIo::new(stream), service);
+    let patience = Patience::new();
+    let mut watch = Watch::over(patience.clone());
+    let connection = http1(patience).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = reached(&mut phase, Phase::Closing) => {}
+    if ends_before(connection.as_mut(), &mut watch, &mut phase, Phase::Closing).await {
+        return;
     }
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = sleep(look(&is_known)) => connection.as_mut().graceful_shutdown(),
+    let rest = poll_fn(|context| poll_watched(connection.as_mut(), &mut watch, context));
+    if timeout(look(&is_known), rest).await.is_ok() {
+        return;
     }
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => {}
-        () = reached(&mut phase, Phase::CutOff) => {}
+    connection.as_mut().graceful_shutdown();
+    ends_before(connection, &mut watch, &mut phase, Phase::CutOff).await;
+}
+
+/// Goes on with a connection until a stop has come this far; says whether it has ended before.
+async fn ends_before<C: Future>(
+    mut connection: Pin<&mut C>,
+    watch: &mut Watch,
+    phase: &mut watch::Receiver<Phase>,
+    wanted: Phase,
+) -> bool {
+    let news = phase.clone();
+    let mut is_listening = false;
+    let mut reached = pin!(reached(phase, wanted));
+    poll_fn(|context| {
+        if poll_watched(connection.as_mut(), watch, context).is_ready() {
+            return Poll::Ready(true);
+        }
+        // A stop is asked for once, and then only when there is news of it: this is polled for every request.
+        if is_listening && !news.has_changed().unwrap_or(true) {
+            return Poll::Pending;
+        }
+        is_listening = true;
+        reached.as_mut().poll(context).map(|()| false)
+    })
+    .await
+}
+
+/// Goes on with a connection, and asks it once more when the head that it waits for may be due.
+fn poll_watched<C: Future>(
+    mut connection: Pin<&mut C>,
+    watch: &mut Watch,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        if !watch.strikes(context) {
+            return Poll::Pending;
+        }
     }
 }
 
@@ -242,10 +328,10 @@ fn look(is_known: &AtomicBool) -> Duration {
     }
 }
 
-fn http1() -> http1::Builder {
+fn http1(patience: Patience) -> http1::Builder {
     let mut http1 = http1::Builder::new();
     http1
-        .timer(TokioTimer::new())
+        .timer(patience)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER_MAX);
     http1

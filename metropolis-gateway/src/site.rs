@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
@@ -55,12 +55,10 @@ pub(crate) enum Side {
 pub(crate) struct Site {
     board: Arc<Board>,
     forwarding: Forwarding,
-    readiness: Readiness,
-    console: Console,
-    about: About,
-    started: Instant,
-    /// What watches the bus, if anything; it ends with the site.
-    _watching: JoinSet<()>,
+    readiness: Arc<Readiness>,
+    console: Arc<Console>,
+    /// What watches the bus, if anything; it ends with the last sibling.
+    watching: Arc<JoinSet<()>>,
 }
 
 /// What a site is made of beside its tasks.
@@ -94,18 +92,15 @@ impl Site {
             let seen = discovery::watch_bus(plan.bus.clone(), interval, &mut watching);
             watching.spawn(follow(base, Arc::clone(&board), seen));
         }
+        let about = About {
+            version: env!("CARGO_PKG_VERSION"),
+            is_discovering: plan.discovery.is_some(),
+            has_docs: plan.pages.docs,
+            address: plan.address,
+        };
         Ok(Self {
-            console: Console::new(plan.bus.clone()),
-            started: Instant::now(),
-            about: About {
-                version: env!("CARGO_PKG_VERSION"),
-                uptime_s: 0,
-                is_ready: false,
-                is_discovering: plan.discovery.is_some(),
-                has_docs: plan.pages.docs,
-                public: plan.address,
-            },
-            readiness: Readiness::new(plan.bus.clone(), Arc::clone(&board)),
+            console: Arc::new(Console::new(plan.bus.clone(), about)),
+            readiness: Arc::new(Readiness::new(plan.bus.clone(), Arc::clone(&board))),
             board,
             forwarding: Forwarding {
                 client: Client::new(plan.bus.clone()),
@@ -113,8 +108,27 @@ impl Site {
                 body_max: plan.body_max,
                 headers: plan.headers,
             },
-            _watching: watching,
+            watching: Arc::new(watching),
         })
+    }
+
+    /// The same site for another thread, with a connection to the bus of its own, or this one's if there is none to be
+    /// had.
+    pub(crate) async fn sibling(&self) -> Self {
+        let bus = match self.forwarding.bus.sibling().await {
+            Ok(bus) => bus,
+            Err(error) => {
+                tracing::warn!(%error, "a thread of the gateway shares its connection with others");
+                self.forwarding.bus.clone()
+            }
+        };
+        Self {
+            board: Arc::clone(&self.board),
+            forwarding: self.forwarding.over(bus),
+            readiness: Arc::clone(&self.readiness),
+            console: Arc::clone(&self.console),
+            watching: Arc::clone(&self.watching),
+        }
     }
 
     /// Whether the gateway is stopping; it says not ready from the beginning of that.

@@ -42,6 +42,9 @@ pub enum StartError {
     /// A worker of this process did not start.
     #[error(transparent)]
     Worker(#[from] worker::StartError),
+    /// The system gave no threads to serve connections with.
+    #[error("no threads to serve connections with: {0}")]
+    Threads(#[source] io::Error),
 }
 
 impl From<StartError> for RunError {
@@ -110,7 +113,8 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     };
     let site = Arc::new(Site::new(&catalog, plan)?);
     let workers = workers::start(gateway.workers).await?;
-    let mut server = Server::new(site);
+    let server = Server::start(site, gateway.threads).await;
+    let mut server = server.map_err(StartError::Threads)?;
     server.listen(public.0, Side::Public);
     if let Some((listener, _)) = admin {
         server.listen(listener, Side::Admin);

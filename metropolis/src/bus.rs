@@ -4,6 +4,7 @@
 //! a trait: two variants, no plug-ins. Both keep the same promises, which one conformance suite checks on both. No room
 //! here knows what a task is. Everything runs inside a Tokio runtime.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -70,6 +71,28 @@ pub struct Incoming {
     pub arrived: Instant,
 }
 
+/// Takes messages where they arrive, on whatever thread that is: it must be quick, and must not block.
+pub(crate) type Taker = Arc<dyn Fn(Incoming) + Send + Sync>;
+
+impl Incoming {
+    /// The same, without holding on to the buffer it was read into: for one that is kept for a while.
+    pub(crate) fn detached(self) -> Self {
+        Self {
+            subject: self.subject.detached(),
+            reply: self.reply.map(Subject::detached),
+            payload: if self.payload.len() < DETACHED_MAX {
+                Bytes::copy_from_slice(&self.payload)
+            } else {
+                self.payload
+            },
+            ..self
+        }
+    }
+}
+
+/// Payloads up to this size are copied when they have to wait; a larger one is a good part of what it holds on to.
+const DETACHED_MAX: usize = 4 * 1024;
+
 /// How a request ended without an answer. The variants tell what may have happened at the other side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -125,6 +148,13 @@ pub enum PublishError {
     SubjectTooLong,
 }
 
+/// A message that was not accepted, and why.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    pub(crate) error: PublishError,
+    pub(crate) outgoing: Outgoing,
+}
+
 impl From<PublishError> for RequestError {
     fn from(error: PublishError) -> Self {
         match error {
@@ -153,21 +183,35 @@ pub enum SubscribeError {
     TooMany,
 }
 
-/// What a bus counted since it was made, over all of its clones.
+/// What a bus counted since it was made, over all of its clones and siblings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests that wait for their answer now.
     pub in_flight: usize,
     /// Answers nobody waited for: late, sent twice, or forged.
     pub late_replies: u64,
-    /// Messages a full subscription lost. Exact on the embedded bus; a lower bound on NATS, whose client tells of some.
+    /// Messages a full subscription lost.
     pub dropped: u64,
     /// Messages, and single headers of messages, that were dropped because they break the grammar.
     pub malformed: u64,
     /// Times the connection was lost and made again.
     pub reconnects: u64,
-    /// Times the NATS client was replaced: it had died, its server had fallen silent, or was about to leave.
+    /// Times a connection was replaced before it was lost, because its server was about to leave.
     pub rebuilds: u64,
+}
+
+impl Counters {
+    /// What both counted together.
+    fn with(self, other: Self) -> Self {
+        Self {
+            in_flight: self.in_flight + other.in_flight,
+            late_replies: self.late_replies + other.late_replies,
+            dropped: self.dropped + other.dropped,
+            malformed: self.malformed + other.malformed,
+            reconnects: self.reconnects + other.reconnects,
+            rebuilds: self.rebuilds + other.rebuilds,
+        }
+    }
 }
 
 /// The way messages travel. Cloning is cheap and gives the same bus.
@@ -199,6 +243,19 @@ impl Bus {
         Ok(Self(Variant::Nats(nats)))
     }
 
+    /// Another connection to the same servers, with an inbox of its own; the embedded bus is its own sibling.
+    ///
+    /// A connection is read and written on the runtime it was made on, so threads with a runtime each want one each.
+    ///
+    /// # Errors
+    /// As [`Bus::connect`].
+    pub async fn sibling(&self) -> Result<Self, ConnectError> {
+        match &self.0 {
+            Variant::Embedded(_) => Ok(self.clone()),
+            Variant::Nats(nats) => Ok(Self(Variant::Nats(nats.sibling().await?))),
+        }
+    }
+
     /// Whether this bus reaches no further than this process.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
@@ -214,7 +271,8 @@ impl Bus {
         }
     }
 
-    /// Whether a message sent now would leave; a closed bus is not connected, nor one whose server has fallen silent.
+    /// Whether a message sent now would leave, from this bus and from each of its siblings; a closed bus is not connected,
+    /// nor one whose server has fallen silent.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         match &self.0 {
@@ -267,10 +325,29 @@ impl Bus {
         self.publish(outgoing, deadline).await
     }
 
+    /// Sends a reply without waiting; what is not taken is given back, for [`reply`](Self::reply).
+    pub(crate) fn reply_now(&self, outgoing: Outgoing) -> Result<(), Box<Unsent>> {
+        let unsent = |error, outgoing| Box::new(Unsent { error, outgoing });
+        match &self.0 {
+            Variant::Embedded(embedded) => {
+                if let Err(error) = check_limits(&outgoing, embedded::PAYLOAD_MAX) {
+                    return Err(unsent(error, outgoing));
+                }
+                // A bus that was closed meanwhile has nobody on it who waits.
+                let _ = embedded.publish(outgoing);
+                Ok(())
+            }
+            Variant::Nats(nats) => match nats.publish_now(&outgoing) {
+                Ok(()) => Ok(()),
+                Err(error) => Err(unsent(error, outgoing)),
+            },
+        }
+    }
+
     /// Subscribes; what is published after this returns is received.
     ///
-    /// `capacity` is how many messages may wait to be taken; past it the newest is dropped and counted. The embedded bus
-    /// keeps to it; a NATS connection has one capacity for all its subscriptions, [`CAPACITY_MAX`].
+    /// `capacity` is how many messages may wait to be taken, [`CAPACITY_MAX`] at most; past it the newest is dropped and
+    /// counted.
     ///
     /// # Errors
     /// When the filter breaks the grammar, there are too many subscriptions, or the bus does not confirm.
@@ -285,9 +362,35 @@ impl Bus {
             Variant::Embedded(embedded) => {
                 Source::Embedded(embedded.subscribe(filter, queue, capacity)?)
             }
-            Variant::Nats(nats) => Source::Nats(nats.subscribe(filter, queue).await?),
+            Variant::Nats(nats) => Source::Nats(nats.subscribe(filter, queue, capacity).await?),
         };
         Ok(Subscription(source))
+    }
+
+    /// What is sent in here leaves in one piece, at the end, without another thread's help.
+    pub(crate) fn batch<R>(&self, send: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            Variant::Embedded(_) => send(),
+            Variant::Nats(nats) => nats.batch(send),
+        }
+    }
+
+    /// Subscribes as a member of a queue, with a taker that is called where messages arrive.
+    ///
+    /// # Errors
+    /// As [`Bus::subscribe`].
+    pub(crate) async fn serve(
+        &self,
+        filter: &str,
+        queue: &Queue,
+        taker: Taker,
+    ) -> Result<Serving, SubscribeError> {
+        check_filter(filter)?;
+        let served = match &self.0 {
+            Variant::Embedded(embedded) => Served::Embedded(embedded.serve(filter, queue, taker)?),
+            Variant::Nats(nats) => Served::Nats(nats.serve(filter, queue, taker).await?),
+        };
+        Ok(Serving(served))
     }
 
     /// Waits until everything sent before was processed by the server this bus is connected to.
@@ -380,12 +483,32 @@ impl Subscription {
 
     /// Begins to leave, without losing a message: keep calling [`next`](Self::next) until it gives `None`.
     ///
-    /// On NATS the server is asked to stop after a number of further messages, so a few more than are here already will
-    /// come; at the deadline the subscription ends whatever is still expected.
+    /// On NATS what the server had sent until it heard of this still comes; at the deadline the subscription ends whatever
+    /// is still expected.
     pub fn drain(&mut self, deadline: Instant) {
         match &mut self.0 {
             Source::Embedded(subscription) => subscription.drain(),
             Source::Nats(subscription) => subscription.drain(deadline),
+        }
+    }
+}
+
+/// A subscription with a taker. Dropping it loses what is under way; [`Serving::drain`] loses nothing.
+#[derive(Debug)]
+pub(crate) struct Serving(Served);
+
+#[derive(Debug)]
+enum Served {
+    Embedded(embedded::Serving),
+    Nats(nats::Serving),
+}
+
+impl Serving {
+    /// Leaves without losing a message; the taker has been given the last one when this returns.
+    pub(crate) async fn drain(self, deadline: Instant) {
+        match self.0 {
+            Served::Embedded(serving) => serving.drain(deadline).await,
+            Served::Nats(serving) => serving.drain(deadline).await,
         }
     }
 }

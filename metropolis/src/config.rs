@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -37,6 +38,7 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_SERVICE",
     "METROPOLIS_STOP_TIMEOUT",
     "METROPOLIS_DISCOVERY_INTERVAL",
+    "METROPOLIS_THREADS",
     "METROPOLIS_DOCS",
     "METROPOLIS_CONSOLE",
     "METROPOLIS_REPLY_PREFIXES",
@@ -67,6 +69,8 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// `METROPOLIS_DISCOVERY_INTERVAL`: how often a gateway asks services what they serve, such as `10s`.
     pub discovery_interval: Duration,
+    /// `METROPOLIS_THREADS`: how many threads serve a gateway's connections; one for each core, up to eight, when absent.
+    pub threads: Option<NonZeroUsize>,
     /// `METROPOLIS_DOCS`: `0` answers no `/docs`, the gateway's page about its routes; on otherwise.
     pub docs: bool,
     /// `METROPOLIS_CONSOLE`: `0` answers no `/_console`, the gateway's page about what runs; on otherwise.
@@ -118,11 +122,12 @@ impl Default for Settings {
             service: None,
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            threads: None,
             docs: true,
             console: true,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
-            log: "info,async_nats=warn".to_owned(),
+            log: "info".to_owned(),
             warnings: Vec::new(),
         }
     }
@@ -208,6 +213,9 @@ impl Settings {
             "METROPOLIS_SERVICE" => self.service = some(value).map(service).transpose()?,
             "METROPOLIS_STOP_TIMEOUT" => self.stop_timeout = duration(value)?,
             "METROPOLIS_DISCOVERY_INTERVAL" => self.discovery_interval = duration(value)?,
+            "METROPOLIS_THREADS" => {
+                self.threads = some(value).map(|text| count(&text)).transpose()?
+            }
             "METROPOLIS_DOCS" => self.docs = switch(value)?,
             "METROPOLIS_CONSOLE" => self.console = switch(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
@@ -245,6 +253,12 @@ fn address(value: &str) -> Result<SocketAddr, String> {
 fn duration(value: &str) -> Result<Duration, String> {
     humantime::parse_duration(value)
         .map_err(|_| format!("`{value}` is no duration, such as `500ms`, `2s` or `1m`"))
+}
+
+fn count(value: &str) -> Result<NonZeroUsize, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{value}` is no number of at least 1"))
 }
 
 fn switch(value: &str) -> Result<bool, String> {
@@ -310,6 +324,7 @@ mod tests {
             ("METROPOLIS_ADMIN_LISTEN", "[::1]:81"),
             ("METROPOLIS_SERVICE", "billing"),
             ("METROPOLIS_STOP_TIMEOUT", "1m"),
+            ("METROPOLIS_THREADS", "4"),
             ("METROPOLIS_DOCS", "0"),
             ("METROPOLIS_CONSOLE", "false"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
@@ -334,6 +349,7 @@ mod tests {
             Some(81)
         );
         assert_eq!(settings.stop_timeout, Duration::from_secs(60));
+        assert_eq!(settings.threads.map(NonZeroUsize::get), Some(4));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.allow_breaking);
         assert_eq!((settings.docs, settings.console), (false, false));

@@ -3,6 +3,7 @@
 //! Here a message becomes an envelope: the subject's parameters are read, the deadline is set, and what has already
 //! expired is answered without being started.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,16 @@ pub(crate) struct Call {
     pub(crate) future: BoxFuture<'static, Reply>,
     pub(crate) deadline: Instant,
     pub(crate) started: Instant,
+}
+
+impl Call {
+    /// Lets go of a call that is over, or never will be. A panic in that is nobody's affair but the task's.
+    pub(crate) fn discard(self) {
+        let drop = AssertUnwindSafe(|| drop(self.future));
+        if std::panic::catch_unwind(drop).is_err() {
+            tracing::error!("a call panicked while it was dropped");
+        }
+    }
 }
 
 impl Dispatch {

@@ -4,7 +4,6 @@
 //! Whoever may publish to a subject somebody subscribes to can disconnect them, so permissions guard more than secrets.
 
 use std::fmt;
-use std::iter;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, Entry, Problems, no_tasks};
@@ -92,7 +91,7 @@ impl Permissions {
         let called = catalog.entries().iter().map(|entry| entry.pattern.filter());
         Self {
             subscribe: vec![CALLER_INBOX.to_owned()],
-            publish: iter::once(CALLER_INBOX.to_owned()).chain(called).collect(),
+            publish: called.collect(),
             responses: None,
         }
     }
@@ -148,7 +147,6 @@ fn published(catalog: &Catalog, service: &str) -> Vec<String> {
         // Before it serves, a worker compares its contracts with those in service.
         INFO.to_owned(),
         format!("{CONTRACT}.*"),
-        INBOX.to_owned(),
     ];
     let called = catalog
         .entries()
@@ -158,7 +156,7 @@ fn published(catalog: &Catalog, service: &str) -> Vec<String> {
     own.into_iter().chain(called).collect()
 }
 
-/// Where a worker hears answers, and itself.
+/// Where a worker hears answers.
 const INBOX: &str = "_INBOX_worker.>";
 
 /// Where one hears them who only calls.
@@ -180,8 +178,12 @@ impl fmt::Display for Permissions {
     }
 }
 
-/// Subjects and queues are plain tokens and wildcards, so quotes around them are enough.
+/// Subjects and queues are plain tokens and wildcards, so quotes around them are enough. A server takes an empty list of
+/// what is allowed for no list at all.
 fn list(f: &mut fmt::Formatter<'_>, name: &str, subjects: &[String]) -> fmt::Result {
+    if subjects.is_empty() {
+        return writeln!(f, "  {name}: {{ deny: [\n    \">\"\n  ] }}");
+    }
     writeln!(f, "  {name}: {{ allow: [")?;
     for subject in subjects {
         writeln!(f, "    \"{subject}\"")?;

@@ -49,6 +49,12 @@ impl Subject {
         Ok(Self(bytes))
     }
 
+    /// Takes what is known to be a literal subject, because it was made as one here.
+    pub(crate) fn known(bytes: Bytes) -> Self {
+        debug_assert!(check_literal(&bytes).is_ok(), "{bytes:?}");
+        Self(bytes)
+    }
+
     /// The subject as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -59,6 +65,12 @@ impl Subject {
     #[must_use]
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// The same subject with bytes of its own, for whoever keeps it longer than what it was read with.
+    #[must_use]
+    pub(crate) fn detached(self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
     }
 
     /// The subject's bytes, without counting one more who shares them.

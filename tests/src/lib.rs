@@ -9,6 +9,7 @@
 //! - [`credentials`] makes keys, tokens and certificates
 //! - [`network`] is a server where each part of a test may do what its printed permissions say
 //! - [`process`] runs the example binaries as child processes
+//! - [`kubernetes`] finds or fetches `helm` and `kubectl`, for rendering alone, and the schemas of Kubernetes
 //! - [`python`] keeps one virtual environment with the foreign test tools
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
 //! - [`http`] sends requests exactly as the test wrote them
@@ -22,6 +23,7 @@ pub mod cluster;
 pub mod credentials;
 pub mod http;
 mod install;
+pub mod kubernetes;
 pub mod load;
 pub mod nats_server;
 pub mod network;

@@ -31,18 +31,24 @@ const CALLS_MAX: usize = 2000;
 /// An instance that has not answered for so long is silent.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 
-/// What the gateway says of itself.
-#[derive(Debug, Clone, Serialize)]
+/// What the gateway says of itself, once and for all.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct About {
     pub(crate) version: &'static str,
-    pub(crate) uptime_s: u64,
-    pub(crate) is_ready: bool,
     /// Whether services on the bus are served as they come and go.
     pub(crate) is_discovering: bool,
     /// Whether the page about the routes is there.
     pub(crate) has_docs: bool,
-    /// Where routes are answered, when that is another listener than the console's.
-    pub(crate) public: Option<SocketAddr>,
+    /// Where routes are answered, if it is known.
+    pub(crate) address: Option<SocketAddr>,
+}
+
+/// What is true of the gateway at the moment, as the page that asks sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Now {
+    pub(crate) is_ready: bool,
+    /// Whether routes are answered on another listener than the console is.
+    pub(crate) is_elsewhere: bool,
 }
 
 /// All that one picture is made of.
@@ -56,12 +62,14 @@ pub(super) struct View {
     pub(super) readings: Arc<Readings>,
     pub(super) trouble: Option<String>,
     pub(super) about: About,
+    pub(super) now: Now,
+    pub(super) uptime: Duration,
     pub(super) bus: Bus,
 }
 
 #[derive(Serialize)]
 struct Picture<'a> {
-    gateway: &'a About,
+    gateway: OfGateway,
     bus: OfBus,
     /// What is wrong with asking services, as a sentence.
     trouble: Option<&'a str>,
@@ -75,15 +83,21 @@ struct Picture<'a> {
 }
 
 #[derive(Serialize)]
+struct OfGateway {
+    version: &'static str,
+    uptime_s: u64,
+    is_ready: bool,
+    is_discovering: bool,
+    has_docs: bool,
+    /// Where routes are answered, when that is another listener than the console's.
+    public: Option<SocketAddr>,
+}
+
+#[derive(Serialize)]
 struct OfBus {
     kind: &'static str,
     is_connected: bool,
-    in_flight: usize,
     reconnects: u64,
-    rebuilds: u64,
-    dropped: u64,
-    malformed: u64,
-    late_replies: u64,
 }
 
 /// Over everything there is, whatever is shown.
@@ -127,8 +141,7 @@ impl View {
         (&self.find, &self.subject, &self.trouble) == (&other.find, &other.subject, &other.trouble)
             && Arc::ptr_eq(&self.admitted, &other.admitted)
             && Arc::ptr_eq(&self.readings, &other.readings)
-            && self.about.public == other.about.public
-            && self.about.is_ready == other.about.is_ready
+            && self.now == other.now
     }
 
     /// The picture as the page reads it.
@@ -157,7 +170,7 @@ impl View {
         };
         tasks.extend(of_view);
         Picture {
-            gateway: &self.about,
+            gateway: self.gateway(),
             bus: self.bus(),
             trouble: self.trouble.as_deref(),
             totals,
@@ -169,21 +182,27 @@ impl View {
         }
     }
 
+    fn gateway(&self) -> OfGateway {
+        OfGateway {
+            version: self.about.version,
+            uptime_s: self.uptime.as_secs(),
+            is_ready: self.now.is_ready,
+            is_discovering: self.about.is_discovering,
+            has_docs: self.about.has_docs,
+            public: self.about.address.filter(|_| self.now.is_elsewhere),
+        }
+    }
+
     fn bus(&self) -> OfBus {
-        let counters = self.bus.counters();
+        let kind = if self.bus.is_embedded() {
+            "embedded"
+        } else {
+            "NATS"
+        };
         OfBus {
-            kind: if self.bus.is_embedded() {
-                "embedded"
-            } else {
-                "NATS"
-            },
+            kind,
             is_connected: self.bus.is_connected(),
-            in_flight: counters.in_flight,
-            reconnects: counters.reconnects,
-            rebuilds: counters.rebuilds,
-            dropped: counters.dropped,
-            malformed: counters.malformed,
-            late_replies: counters.late_replies,
+            reconnects: self.bus.counters().reconnects,
         }
     }
 

@@ -14,7 +14,7 @@ use hyper::body::Body;
 use super::routes::{Routes, Target};
 use super::{Side, Site};
 use crate::admin::{self, BuiltIn};
-use crate::console::{self, About, Ask, Attempt, Console};
+use crate::console::{self, Ask, Attempt, Console, Now};
 use crate::status::Refusal;
 use crate::table::canonical;
 
@@ -57,8 +57,11 @@ impl Site {
         let admitted = &asked.routes.admitted;
         match ask {
             Ask::Data => {
-                let about = self.about(asked.side).await;
-                self.console.data(query, Arc::clone(admitted), about).await
+                let now = Now {
+                    is_ready: self.readiness.check().await,
+                    is_elsewhere: asked.side == Side::Admin,
+                };
+                self.console.data(query, Arc::clone(admitted), now).await
             }
             Ask::Promise => Console::promise(query, admitted),
             Ask::Attempt => {
@@ -68,15 +71,6 @@ impl Site {
                 let response = self.attempt(asked.routes, &head, body).await;
                 Ok(console::outcome(&response, begun.elapsed()))
             }
-        }
-    }
-
-    async fn about(&self, side: Side) -> About {
-        About {
-            uptime_s: self.started.elapsed().as_secs(),
-            is_ready: self.readiness.check().await,
-            public: self.about.public.filter(|_| side == Side::Admin),
-            ..self.about.clone()
         }
     }
 

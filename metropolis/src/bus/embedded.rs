@@ -4,16 +4,16 @@
 //! references to a caller's values. It cannot show what only a network can: reconnects, permissions, slow links.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use self::table::{Mailbox, Table};
+use self::table::{Mailbox, Table, To};
 use super::mux::Mux;
 use super::{
     CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
-    SubscribeError, check_limits,
+    SubscribeError, Taker, check_limits,
 };
 use crate::subject::{Queue, Subject};
 
@@ -78,18 +78,39 @@ impl Embedded {
         capacity: usize,
     ) -> Result<Subscription, SubscribeError> {
         let (sender, messages) = mpsc::channel(capacity.clamp(1, CAPACITY_MAX));
+        Ok(Subscription {
+            place: self.enter(filter, queue, To::Inlet(sender))?,
+            messages,
+        })
+    }
+
+    pub(super) fn serve(
+        &self,
+        filter: &str,
+        queue: &Queue,
+        taker: Taker,
+    ) -> Result<Serving, SubscribeError> {
+        Ok(Serving(self.enter(
+            filter,
+            Some(queue),
+            To::Taker(taker),
+        )?))
+    }
+
+    fn enter(&self, filter: &str, queue: Option<&Queue>, to: To) -> Result<Place, SubscribeError> {
         let id = self.0.subscribed.fetch_add(1, Ordering::Relaxed);
-        let mailbox = Arc::new(Mailbox { id, sender });
+        let mailbox = Arc::new(Mailbox { id, to });
+        let handed_over = Arc::downgrade(&mailbox);
         self.0.change(|table| {
             if table.len() >= SUBSCRIPTIONS_MAX {
                 return Err(SubscribeError::TooMany);
             }
             Ok(table.with(filter, queue, mailbox))
         })?;
-        Ok(Subscription {
+        Ok(Place {
             id,
             filter: filter.to_owned(),
-            messages,
+            mailbox: handed_over,
             bus: Arc::clone(&self.0),
         })
     }
@@ -137,8 +158,13 @@ impl Shared {
             payload: outgoing.payload,
             arrived: Instant::now(),
         };
+        let is_reply = self.mux.owns(&message.subject);
+        if is_reply && !table.hears_replies() {
+            self.mux.complete(message);
+            return Ok(true);
+        }
         let interest = table.interest(message.subject.as_str());
-        if self.mux.owns(&message.subject) {
+        if is_reply {
             if let Some(interest) = interest {
                 self.deliver(&interest, message.clone());
             }
@@ -188,13 +214,36 @@ fn scatter(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+/// A subscription's place in the table. Dropping it leaves.
+#[derive(Debug)]
+struct Place {
+    id: u64,
+    filter: String,
+    /// Held by the table, and by deliveries that saw it there.
+    mailbox: Weak<Mailbox>,
+    bus: Arc<Shared>,
+}
+
+impl Place {
+    fn leave(&self) {
+        // An error means that the bus is closed, and then there is no table to leave.
+        let _ = self
+            .bus
+            .change(|table| Ok(table.without(&self.filter, self.id)));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 /// What one subscriber of the in-process bus was sent.
 #[derive(Debug)]
 pub(super) struct Subscription {
-    id: u64,
-    filter: String,
+    place: Place,
     messages: mpsc::Receiver<Incoming>,
-    bus: Arc<Shared>,
 }
 
 impl Subscription {
@@ -208,15 +257,20 @@ impl Subscription {
 
     /// Leaving is one step here. The channel ends once the last delivery that saw the old table is done with it.
     pub(super) fn drain(&mut self) {
-        // An error means that the bus is closed, and then there is no table to leave.
-        let _ = self
-            .bus
-            .change(|table| Ok(table.without(&self.filter, self.id)));
+        self.place.leave();
     }
 }
 
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.drain();
+/// A subscription whose messages are taken by whoever sends them.
+#[derive(Debug)]
+pub(in crate::bus) struct Serving(Place);
+
+impl Serving {
+    /// Returns once the last delivery that saw the old table is over, or at the deadline.
+    pub(in crate::bus) async fn drain(self, deadline: Instant) {
+        self.0.leave();
+        while self.0.mailbox.strong_count() > 0 && Instant::now() < deadline {
+            tokio::task::yield_now().await;
+        }
     }
 }

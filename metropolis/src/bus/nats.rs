@@ -1,67 +1,104 @@
-//! The bus over a NATS server. This file and its children are the only ones that know the client library.
+//! The bus over a NATS server: its protocol, spoken by ourselves.
 //!
-//! Requests go through our own multiplexer and stopping through our own drain, because the library's lose messages
-//! (async-nats 0.51). The library reconnects by itself; what has to follow from that happens in [`events`]. A server that
-//! has fallen silent is noticed by the [`heartbeat`], and a client that died is replaced by the [`supervisor`].
+//! The client library of the field hands every message from task to task twice, and loses requests where it stops,
+//! reconnects, or reads a header it does not like (async-nats 0.51). Here whoever sends writes into the socket's buffer,
+//! whoever serves is called by whoever reads, and a stop is one round trip. What that is worth stands in
+//! docs/performance.md. [`link`] is one connection, the [`supervisor`] puts another in its place.
 
-use std::future::Future;
-use std::pin::pin;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use async_nats::Client;
-use async_nats::client::PublishErrorKind;
-use async_nats::client::traits::Publisher;
-use async_nats::connection::State;
-use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use self::heartbeat::Heart;
+use self::dial::Dialled;
+use self::link::Link;
 use self::source::Source;
-use self::supervisor::Alarm;
+use self::supervisor::Trouble;
 use super::mux::Mux;
 use super::{
-    Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX, SubscribeError,
-    check_limits,
+    CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
+    SubscribeError, Taker, check_limits,
 };
 use crate::subject::{Queue, Subject};
 
+mod address;
 mod connect;
-mod events;
-mod heartbeat;
-mod message;
+mod dial;
+mod link;
 mod options;
+mod outbox;
+mod protocol;
+mod receive;
+mod refusal;
 mod source;
 mod supervisor;
+mod tls;
 
 pub use options::{ConnectError, NatsOptions};
-pub(super) use source::Subscription;
+pub(super) use source::{Serving, Subscription};
 
 /// How long a new subscription may take to be confirmed by the server.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often whoever waits for a lost connection looks for it.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The subscription to all answers, on every link; those of others come after it.
+const INBOX_SID: u64 = 1;
 
 /// One connection to a server or cluster; clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Nats(Arc<Connection>);
 
+/// A connection and its siblings, which are counted together.
+#[derive(Debug, Default)]
+struct Family {
+    members: Mutex<Vec<Weak<Connection>>>,
+    /// Told when the server of one has fallen silent, which the others may be about to notice.
+    silence: Notify,
+}
+
+impl Family {
+    fn add(&self, connection: &Arc<Connection>) {
+        let mut members = lock(&self.members);
+        members.retain(|member| member.strong_count() > 0);
+        members.push(Arc::downgrade(connection));
+    }
+
+    fn counters(&self) -> Counters {
+        let members = self.members();
+        let counters = members.iter().map(|connection| connection.counters());
+        counters.fold(Counters::default(), Counters::with)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.members().iter().all(|member| member.link().is_some())
+    }
+
+    fn members(&self) -> Vec<Arc<Connection>> {
+        lock(&self.members)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+}
+
+/// What outlives every link.
 #[derive(Debug)]
 struct Connection {
     /// Kept, to connect again as at the start.
     options: NatsOptions,
-    /// `None` once the bus is closed, and while a client that died is replaced.
-    client: Mutex<Option<Arc<Client>>>,
-    /// What the last client took, for the time in which there is none.
+    family: Arc<Family>,
+    /// `None` once the bus is closed, and while a link that was lost is replaced.
+    link: Mutex<Option<Arc<Link>>>,
+    /// What the last link took, for the time in which there is none.
     payload_max: AtomicUsize,
     mux: Arc<Mux>,
-    sources: Mutex<Vec<Weak<Source>>>,
-    heart: Heart,
+    /// By their numbers.
+    sources: Mutex<HashMap<u64, Arc<Source>>>,
+    sids: AtomicU64,
     /// Where the supervisor hears of trouble.
-    alarms: mpsc::Sender<Alarm>,
+    troubles: mpsc::Sender<Trouble>,
     lost: Lost,
     restored: Restored,
     /// Ended with the connection: they hold ends of it, and would keep it alive.
@@ -71,7 +108,7 @@ struct Connection {
 /// What came and was not handed on, or refused by the server.
 #[derive(Debug, Default)]
 struct Lost {
-    dropped: Arc<AtomicU64>,
+    dropped: AtomicU64,
     malformed: AtomicU64,
     /// What the server complained of.
     errors: AtomicU64,
@@ -95,7 +132,16 @@ impl Restored {
 
 impl Nats {
     pub(super) async fn connect(options: NatsOptions) -> Result<Self, ConnectError> {
-        connect::connect(&options).await.map(Self)
+        Self::join(Arc::default(), &options).await
+    }
+
+    /// Connects once more, as this one did.
+    pub(super) async fn sibling(&self) -> Result<Self, ConnectError> {
+        Self::join(Arc::clone(&self.0.family), &self.0.options).await
+    }
+
+    async fn join(family: Arc<Family>, options: &NatsOptions) -> Result<Self, ConnectError> {
+        connect::connect(options, family).await.map(Self)
     }
 
     pub(super) fn payload_max(&self) -> usize {
@@ -103,7 +149,7 @@ impl Nats {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        self.0.connected_client().is_some()
+        self.0.family.is_connected()
     }
 
     pub(super) async fn request(
@@ -119,48 +165,54 @@ impl Nats {
         outgoing: Outgoing,
         deadline: Instant,
     ) -> Result<(), PublishError> {
-        let client = self
-            .0
-            .connected_client()
-            .ok_or(PublishError::NotConnected)?;
-        self.0.send(&client, outgoing, deadline).await
+        let link = self.0.link().ok_or(PublishError::NotConnected)?;
+        send(&link, &outgoing, deadline).await
+    }
+
+    /// Sends without waiting, whatever waits for the socket already.
+    pub(super) fn publish_now(&self, outgoing: &Outgoing) -> Result<(), PublishError> {
+        let link = self.0.link().ok_or(PublishError::NotConnected)?;
+        send_now(&link, outgoing)
+    }
+
+    pub(super) fn batch<R>(&self, send: impl FnOnce() -> R) -> R {
+        let Some(link) = self.0.link() else {
+            return send();
+        };
+        let _cork = link.cork();
+        send()
     }
 
     /// Waits for a lost connection to be there again, unless the bus is closed.
     pub(super) async fn connected_by(&self, deadline: Instant) {
-        while !self.is_connected() && !self.0.mux.is_closed() && Instant::now() < deadline {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let mut times = self.0.restored.times.subscribe();
+        let is_away = || self.0.link().is_none() && !self.0.mux.is_closed();
+        let back = async { while is_away() && times.changed().await.is_ok() {} };
+        // Past the deadline there is none, which whoever sends will see.
+        let _ = tokio::time::timeout_at(deadline.into(), back).await;
     }
 
     pub(super) async fn subscribe(
         &self,
         filter: &str,
         queue: Option<&Queue>,
+        capacity: usize,
     ) -> Result<Subscription, SubscribeError> {
-        let deadline = Instant::now() + SUBSCRIBE_TIMEOUT;
-        let client = self
-            .0
-            .connected_client()
-            .ok_or(SubscribeError::NotConnected)?;
-        let opening = Source::open(&client, filter, queue);
-        let source = within(deadline, opening)
-            .await
-            .flatten()
-            .ok_or(SubscribeError::NotConnected)?;
-        self.0.register(&source)?;
-        self.0.keep_current(&source).await;
-        let subscription = Subscription::new(Arc::clone(&source), Arc::clone(&self.0));
-        // The subscription is only known to be active once the server has processed something sent after it. A refusal
-        // comes before that, but through tasks of its own, so it gets the time of a second round trip.
-        for _ in 0..2 {
-            let fence = self.0.fence(deadline).await;
-            fence.map_err(|_| SubscribeError::NotConnected)?;
-        }
-        if source.is_denied() {
-            return Err(SubscribeError::Denied);
-        }
-        Ok(subscription)
+        let capacity = capacity.clamp(1, CAPACITY_MAX);
+        let source = Source::with_inlet(self.0.next_sid(), filter, queue, capacity);
+        let source = self.0.open(source).await?;
+        Ok(Subscription::new(source, Arc::clone(&self.0)))
+    }
+
+    pub(super) async fn serve(
+        &self,
+        filter: &str,
+        queue: &Queue,
+        taker: Taker,
+    ) -> Result<Serving, SubscribeError> {
+        let source = Source::with_taker(self.0.next_sid(), filter, Some(queue), taker);
+        let source = self.0.open(source).await?;
+        Ok(Serving::new(source, Arc::clone(&self.0)))
     }
 
     pub(super) fn restored(&self) -> watch::Receiver<u64> {
@@ -172,23 +224,17 @@ impl Nats {
     }
 
     pub(super) async fn fence(&self, deadline: Instant) -> Result<(), RequestError> {
-        self.0.fence(deadline).await
+        let link = self.0.link().ok_or(RequestError::NotConnected)?;
+        link.ping(deadline).await
     }
 
     pub(super) fn counters(&self) -> Counters {
-        Counters {
-            in_flight: self.0.mux.in_flight(),
-            late_replies: self.0.mux.late(),
-            dropped: self.0.lost.dropped.load(Ordering::Relaxed),
-            malformed: self.0.lost.malformed.load(Ordering::Relaxed),
-            reconnects: self.0.restored.reconnects.load(Ordering::Relaxed),
-            rebuilds: self.0.restored.rebuilds.load(Ordering::Relaxed),
-        }
+        self.0.family.counters()
     }
 
     pub(super) async fn close(&self, deadline: Instant) {
-        // Without the round trip the last messages could be lost with the client.
-        if let Err(error) = self.0.fence(deadline).await {
+        // Without the round trip the last messages could be lost with the link.
+        if let Err(error) = self.fence(deadline).await {
             tracing::warn!(%error, "the bus is closed without knowing that everything left");
         }
         self.0.shut();
@@ -196,125 +242,166 @@ impl Nats {
 }
 
 impl Connection {
-    /// A request's slot is taken before the connection is looked at: whoever came before a loss is told of it, and
-    /// whoever comes after sees it.
+    fn counters(&self) -> Counters {
+        let Lost {
+            dropped, malformed, ..
+        } = &self.lost;
+        let Restored {
+            reconnects,
+            rebuilds,
+            ..
+        } = &self.restored;
+        Counters {
+            in_flight: self.mux.in_flight(),
+            late_replies: self.mux.late(),
+            dropped: dropped.load(Ordering::Relaxed),
+            malformed: malformed.load(Ordering::Relaxed),
+            reconnects: reconnects.load(Ordering::Relaxed),
+            rebuilds: rebuilds.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A request's slot is taken before the link is looked at: whoever came before a loss is told of it, and whoever
+    /// comes after sees it.
     async fn request(
         &self,
         mut outgoing: Outgoing,
         deadline: Instant,
     ) -> Result<Incoming, RequestError> {
         let pending = self.mux.open(deadline, Some(&outgoing.subject))?;
-        let client = self.connected_client().ok_or(RequestError::NotConnected)?;
+        let link = self.link().ok_or(RequestError::NotConnected)?;
         outgoing.reply = Some(pending.reply_subject());
-        self.send(&client, outgoing, deadline).await?;
+        send(&link, &outgoing, deadline).await?;
+        drop((link, outgoing));
         pending.await
     }
 
-    async fn fence(&self, deadline: Instant) -> Result<(), RequestError> {
-        let client = self.connected_client().ok_or(RequestError::NotConnected)?;
-        self.fence_over(&client, deadline).await
+    fn link(&self) -> Option<Arc<Link>> {
+        lock(&self.link)
+            .as_ref()
+            .filter(|link| !link.is_over())
+            .cloned()
     }
 
-    /// A message to oneself, answered by its own arrival.
-    async fn fence_over(
-        &self,
-        client: &Arc<Client>,
-        deadline: Instant,
-    ) -> Result<(), RequestError> {
-        let pending = self.mux.open(deadline, None)?;
-        if client.connection_state() != State::Connected {
-            return Err(RequestError::NotConnected);
-        }
-        let outgoing = Outgoing::empty(pending.reply_subject());
-        self.send(client, outgoing, deadline).await?;
-        pending.await.map(drop)
-    }
-
-    /// The checks of the library are repeated here only where they come too late or say too little.
-    async fn send(
-        &self,
-        client: &Arc<Client>,
-        outgoing: Outgoing,
-        deadline: Instant,
-    ) -> Result<(), PublishError> {
-        check_limits(&outgoing, client.max_payload())?;
-        let sending = client.publish_message(message::outbound(outgoing));
-        match within(deadline, sending).await {
-            Some(Ok(())) => Ok(()),
-            // The library refuses sizes and subjects, which were checked, and sends to a client that has died.
-            Some(Err(error)) => {
-                if error.kind() == PublishErrorKind::Send {
-                    self.raise(Alarm::Died(Arc::downgrade(client)));
-                }
-                Err(PublishError::NotConnected)
-            }
-            None => Err(PublishError::NotConnected),
-        }
-    }
-
-    fn client(&self) -> Option<Arc<Client>> {
-        lock(&self.client).clone()
-    }
-
-    fn connected_client(&self) -> Option<Arc<Client>> {
-        self.client().filter(|client| {
-            client.connection_state() == State::Connected && !self.heart.is_suspect()
-        })
-    }
-
-    fn is_current(&self, client: &Weak<Client>) -> bool {
-        self.client()
-            .is_some_and(|current| Weak::ptr_eq(&Arc::downgrade(&current), client))
+    fn is_current(&self, link: &Weak<Link>) -> bool {
+        let current = lock(&self.link);
+        current
+            .as_ref()
+            .is_some_and(|current| Arc::as_ptr(current) == link.as_ptr())
     }
 
     fn payload_max(&self) -> usize {
-        match &*lock(&self.client) {
-            Some(client) => client.max_payload(),
+        match &*lock(&self.link) {
+            Some(link) => link.payload_max(),
             None => self.payload_max.load(Ordering::Relaxed),
         }
     }
 
-    fn register(&self, source: &Arc<Source>) -> Result<(), SubscribeError> {
+    /// Begins a link, its inbox first; `None` when it has ended already.
+    fn begin(self: &Arc<Self>, dialled: Dialled) -> Option<Arc<Link>> {
+        let link = Link::start(dialled, self);
+        link.subscribe(&self.mux.filter(), None, INBOX_SID).ok()?;
+        Some(link)
+    }
+
+    /// Makes a link the one to use; says whether the bus is open still.
+    fn install(&self, link: &Arc<Link>) -> bool {
+        let mut current = lock(&self.link);
+        // Asked under the lock under which a closing bus takes the link away.
+        if self.mux.is_closed() {
+            return false;
+        }
+        *current = Some(Arc::clone(link));
+        true
+    }
+
+    fn take_link(&self) -> Option<Arc<Link>> {
+        let link = lock(&self.link).take()?;
+        self.payload_max
+            .store(link.payload_max(), Ordering::Relaxed);
+        Some(link)
+    }
+
+    fn next_sid(&self) -> u64 {
+        self.sids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Subscribes, and waits until the server has confirmed it.
+    async fn open(&self, source: Source) -> Result<Arc<Source>, SubscribeError> {
+        let link = self.link().ok_or(SubscribeError::NotConnected)?;
+        let source = self.register(source)?;
+        let deadline = Instant::now() + SUBSCRIBE_TIMEOUT;
+        let confirmed = match source.subscribe(&link) {
+            // A refusal comes before the answer to a later ping.
+            Ok(()) => link.ping(deadline).await.is_ok(),
+            Err(_) => false,
+        };
+        if confirmed && !source.is_denied() {
+            return Ok(source);
+        }
+        self.forget(&source);
+        Err(if source.is_denied() {
+            SubscribeError::Denied
+        } else {
+            SubscribeError::NotConnected
+        })
+    }
+
+    fn register(&self, source: Source) -> Result<Arc<Source>, SubscribeError> {
         let mut sources = lock(&self.sources);
-        sources.retain(|source| source.strong_count() > 0);
         if sources.len() >= SUBSCRIPTIONS_MAX {
             return Err(SubscribeError::TooMany);
         }
-        sources.push(Arc::downgrade(source));
-        Ok(())
+        let source = Arc::new(source);
+        sources.insert(source.sid, Arc::clone(&source));
+        Ok(source)
     }
 
-    /// A client may have been replaced while a subscription was made on it, before anybody knew of the subscription.
-    async fn keep_current(&self, source: &Source) {
-        if let Some(current) = self.client() {
-            source.move_to(&current).await;
+    /// Ends a subscription at once; what is under way to it is lost.
+    fn forget(&self, source: &Source) {
+        source.end();
+        lock(&self.sources).remove(&source.sid);
+        if let Some(link) = self.link() {
+            // An error means that the link has ended, and its subscriptions with it.
+            let _ = link.unsubscribe(source.sid);
         }
     }
 
+    fn source(&self, sid: u64) -> Option<Arc<Source>> {
+        lock(&self.sources).get(&sid).cloned()
+    }
+
     fn sources(&self) -> Vec<Arc<Source>> {
-        lock(&self.sources)
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect()
+        lock(&self.sources).values().cloned().collect()
     }
 
     /// Lets go of everything that keeps the socket open.
     fn shut(&self) {
-        // First, because no new client is put in the place of the old one from here on.
+        // First, because no new link is put in the place of the old one from here on.
         self.mux.close();
-        lock(&self.client).take();
+        if let Some(link) = self.take_link() {
+            link.end();
+        }
+        // Whoever waits for the connection to be back sees that it is closed.
+        self.restored.times.send_modify(|times| *times += 1);
         lock(&self.tasks).abort_all();
         self.sources().iter().for_each(|source| source.end());
     }
 }
 
-/// Waits for a future, but not past the deadline. A timer is only made when the future is not ready at once.
-async fn within<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    if let Some(output) = future.as_mut().now_or_never() {
-        return Some(output);
+/// Sends, after waiting for room if there is none.
+async fn send(link: &Link, outgoing: &Outgoing, deadline: Instant) -> Result<(), PublishError> {
+    if link.is_full() {
+        let waited = tokio::time::timeout_at(deadline.into(), link.room()).await;
+        waited.map_err(|_| PublishError::NotConnected)?;
     }
-    tokio::time::timeout_at(deadline.into(), future).await.ok()
+    send_now(link, outgoing)
+}
+
+fn send_now(link: &Link, outgoing: &Outgoing) -> Result<(), PublishError> {
+    check_limits(outgoing, link.payload_max())?;
+    link.publish(outgoing)
+        .map_err(|_| PublishError::NotConnected)
 }
 
 /// Locks what no foreign code runs under: a poisoned lock holds whole values.

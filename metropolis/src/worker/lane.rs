@@ -1,46 +1,43 @@
-//! One served task: admits its messages, polls each call in place, spawns what has to wait, answers each once.
+//! One served task: admits its messages, runs each as near to where it arrived as its pace allows, answers each once.
 //!
 //! Places are counted here. `concurrency` calls may run and as many messages may wait; a message past that is answered
 //! *busy* at once. A call that ends hands its place to the longest waiting message.
+//!
+//! A call of a task that is known to be quick is polled where its message was taken, which is where it was read from the
+//! network or sent by another part of the process. Most are over then. Those that wait are kept together by one task,
+//! the [`keeper`]. Calls of all other tasks get a task [each](alone).
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{self, Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures_util::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinError;
-use tokio::task::coop::unconstrained;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::sync::Notify;
 
-use super::pace::{Pace, is_slow_lane, slow_lane};
-use crate::bus::{Bus, Incoming, Outgoing, Subscription};
+use self::keeper::Keeper;
+use super::pace::Pace;
+use crate::bus::{Bus, Incoming, Outgoing, PublishError, Unsent};
 use crate::catalog::Entry;
 use crate::dispatch::{Call, Dispatch};
 use crate::fault::Fault;
 use crate::replies::ReplyRule;
 use crate::service::Counts;
 use crate::subject::Subject;
-use crate::wire::{Headers, NotStarted, Reply};
+use crate::wire::{NotStarted, Reply};
+
+mod alone;
+mod keeper;
 
 /// When a busy worker may be asked again.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How long the bus may take to accept a reply; a connection that was just lost is usually back by then.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Messages that may lie between the bus and a lane, per place of the lane: more than one, because they arrive in
-/// bursts, and past them the bus drops what nobody has seen.
-const BUFFERED_PER_PLACE: usize = 4;
-/// The smallest buffer, for tasks with few places.
-const BUFFERED_MIN: usize = 1024;
 
 /// What the lanes of one worker share.
 #[derive(Debug)]
@@ -48,10 +45,6 @@ pub(crate) struct Shared {
     pub(crate) bus: Bus,
     pub(crate) instance: Arc<str>,
     pub(crate) replies: Arc<ReplyRule>,
-    /// When the worker stops: the time by which every subscription has to have ended.
-    pub(crate) leaving: watch::Receiver<Option<Instant>>,
-    /// True once running calls must end.
-    pub(crate) aborted: watch::Receiver<bool>,
 }
 
 /// One served task.
@@ -62,19 +55,19 @@ pub(crate) struct Lane {
     counts: Arc<Counts>,
     pace: Pace,
     places: Mutex<Places>,
+    keeper: Arc<Keeper>,
+    /// Where calls run that do not end where they began. Messages are also taken on other runtimes' threads.
+    runtime: Handle,
     idle: Notify,
+    /// True once running calls must end.
+    aborted: AtomicBool,
+    ending: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Places {
     running: usize,
     waiting: VecDeque<Incoming>,
-}
-
-impl Places {
-    fn in_flight(&self) -> usize {
-        self.running + self.waiting.len()
-    }
 }
 
 enum Admission {
@@ -90,49 +83,40 @@ enum Start {
     Waits(Call),
 }
 
-/// How a spawned call left the runtime it was on.
-enum Left {
-    Ended(Reply),
-    /// Its task proved slow: the rest belongs on the slow lane.
-    Moves(Call),
-}
-
 impl Lane {
+    /// A lane whose calls run on the runtime this is called on.
     pub(crate) fn new(dispatch: Dispatch, counts: Arc<Counts>, shared: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self {
+        let lane = Arc::new(Self {
             dispatch,
             shared,
             counts,
             pace: Pace::default(),
             places: Mutex::default(),
+            keeper: Arc::default(),
+            runtime: Handle::current(),
             idle: Notify::new(),
-        })
+            aborted: AtomicBool::new(false),
+            ending: Notify::new(),
+        });
+        let keeper = Arc::clone(&lane.keeper);
+        lane.runtime
+            .spawn(keeper::keep(Arc::downgrade(&lane), keeper));
+        lane
     }
 
     pub(crate) fn entry(&self) -> &Entry {
         self.dispatch.entry()
     }
 
-    /// How many messages may be buffered before this lane has seen them.
-    pub(crate) fn capacity(&self) -> usize {
-        (self.concurrency() * BUFFERED_PER_PLACE).max(BUFFERED_MIN)
-    }
-
-    /// Takes messages until the subscription ends.
-    pub(crate) async fn serve(self: Arc<Self>, mut subscription: Subscription) {
-        let mut leaving = self.shared.leaving.clone();
-        while let Some(incoming) = next(&mut subscription, &mut leaving).await {
-            if !self.shared.replies.admits(&incoming) {
-                self.counts.refuse();
-                continue;
-            }
-            match self.admit(incoming) {
-                Admission::Runs(incoming) => self.run_in_place(incoming).await,
-                Admission::Waits => {}
-                Admission::Busy(incoming) => {
-                    self.reply(incoming.reply, busy(), Duration::ZERO).await;
-                }
-            }
+    /// Takes a message. Never waits: it runs, or it waits for a place, or it is answered.
+    pub(crate) fn take(self: &Arc<Self>, incoming: Incoming) {
+        if !self.shared.replies.admits(&incoming) {
+            return self.counts.refuse();
+        }
+        match self.admit(incoming) {
+            Admission::Runs(incoming) => self.run(incoming),
+            Admission::Waits => {}
+            Admission::Busy(incoming) => self.reply(incoming.reply, busy(), Duration::ZERO),
         }
     }
 
@@ -147,6 +131,17 @@ impl Lane {
         }
     }
 
+    /// Answers all running calls with a 503, and starts no other.
+    pub(crate) fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
+        self.ending.notify_waiters();
+        self.keeper.wake();
+    }
+
+    fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
     fn concurrency(&self) -> usize {
         self.entry().meta().concurrency
     }
@@ -155,24 +150,19 @@ impl Lane {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What runs takes no place yet: most calls end in this loop, one at a time, and only those that wait are counted.
     fn admit(&self, incoming: Incoming) -> Admission {
         let places = &mut *self.places();
         if places.running < self.concurrency() {
+            places.running += 1;
             return Admission::Runs(incoming);
         }
         if places.waiting.len() < self.concurrency() {
-            places.waiting.push_back(incoming);
-            self.counts.set_in_flight(places.in_flight());
+            places.waiting.push_back(incoming.detached());
+            self.counts
+                .set_in_flight(places.running + places.waiting.len());
             return Admission::Waits;
         }
         Admission::Busy(incoming)
-    }
-
-    fn take_place(&self) {
-        let places = &mut *self.places();
-        places.running += 1;
-        self.counts.set_in_flight(places.in_flight());
     }
 
     /// Hands the place of an ended call to the longest waiting message, or frees it.
@@ -185,201 +175,138 @@ impl Lane {
                 self.idle.notify_waiters();
             }
         }
-        self.counts.set_in_flight(places.in_flight());
+        self.counts
+            .set_in_flight(places.running + places.waiting.len());
         next
     }
 
-    /// Runs a message in this loop as long as it does not have to wait; then it takes a place.
-    async fn run_in_place(self: &Arc<Self>, mut incoming: Incoming) {
-        let to = incoming.reply.take();
-        match self.start(incoming) {
-            Start::Ended(reply, took) => self.reply(to, reply, took).await,
-            Start::Waits(call) => {
-                self.take_place();
-                self.spawn(to, call);
-            }
+    /// Runs a message that has a place, and those that wait for it for as long as each is over at once.
+    fn run(self: &Arc<Self>, incoming: Incoming) {
+        let mut next = Some(incoming);
+        while let Some(mut incoming) = next {
+            let to = incoming.reply.take();
+            let (reply, took) = match self.start(incoming) {
+                Start::Ended(reply, took) => (reply, took),
+                Start::Waits(call) => return self.go_on(to.map(Subject::detached), call),
+            };
+            self.reply(to, reply, took);
+            next = self.release();
         }
     }
 
     fn start(&self, incoming: Incoming) -> Start {
+        if self.is_aborted() {
+            return Start::Ended(busy(), Duration::ZERO);
+        }
         match self.dispatch.open(incoming, Instant::now()) {
             Err(reply) => Start::Ended(reply, Duration::ZERO),
-            Ok(call) if self.entry().meta().blocking || self.pace.is_slow() => Start::Waits(call),
-            Ok(call) => self.first_poll(call),
+            Ok(call) if self.may_run_here() => self.first_poll(call),
+            Ok(call) => Start::Waits(call),
         }
+    }
+
+    /// A call that another one waits for is not run inside of it: what it does would be taken for the other's.
+    fn may_run_here(&self) -> bool {
+        self.pace.is_quick() && !self.entry().meta().blocking && !Pace::is_in_a_call()
     }
 
     /// Most calls are over after one poll; a spawn for each would cost three times the work.
-    ///
-    /// Unconstrained, because a budget shared with the loop would make ready futures answer that they have to wait.
     fn first_poll(&self, mut call: Call) -> Start {
-        self.pace.prepare();
-        let mut nobody = task::Context::from_waker(Waker::noop());
-        let poll = || pin!(unconstrained(call.future.as_mut())).poll(&mut nobody);
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(poll));
-        let took = call.started.elapsed();
-        self.pace.note(took);
+        // What the task makes in here belongs to its worker's runtime, whoever's thread this is.
+        let _entered = self.runtime.enter();
+        let mut nobody = Context::from_waker(Waker::noop());
+        let started = call.started;
+        let (polled, now) = self.poll(&mut call, &mut nobody, started);
         match polled {
-            Ok(Poll::Ready(reply)) => Start::Ended(reply, took),
-            Ok(Poll::Pending) => Start::Waits(call),
-            Err(panic) => Start::Ended(self.panicked(&*panic), took),
-        }
-    }
-
-    fn spawn(self: &Arc<Self>, to: Option<Subject>, call: Call) {
-        let rest = Arc::clone(self).finish(to, call);
-        match slow_lane_for(&self.pace) {
-            Some(slow_lane) => slow_lane.spawn(rest),
-            None => tokio::spawn(rest),
-        };
-    }
-
-    /// Ends a spawned call, then takes on what waits for its place.
-    async fn finish(self: Arc<Self>, to: Option<Subject>, call: Call) {
-        let mut next = Some((to, call));
-        while let Some((to, call)) = next.take() {
-            if self.entry().meta().blocking {
-                self.run_blocking(to, call).await;
-            } else {
-                let started = call.started;
-                match self.run(call).await {
-                    Left::Ended(reply) => self.reply(to, reply, started.elapsed()).await,
-                    Left::Moves(call) => return self.spawn(to, call),
-                }
+            Poll::Ready(reply) => {
+                let took = now - started;
+                call.discard();
+                Start::Ended(reply, took)
             }
-            next = self.next_call().await;
+            Poll::Pending => Start::Waits(call),
         }
     }
 
-    /// The next waiting message that can be started; those that cannot are answered on the way, and once running calls
-    /// have to end, no other is started.
-    async fn next_call(&self) -> Option<(Option<Subject>, Call)> {
-        while let Some(mut incoming) = self.release() {
-            let to = incoming.reply.take();
-            if *self.shared.aborted.borrow() {
-                self.reply(to, busy(), Duration::ZERO).await;
-                continue;
-            }
-            match self.dispatch.open(incoming, Instant::now()) {
-                Ok(call) => return Some((to, call)),
-                Err(reply) => self.reply(to, reply, Duration::ZERO).await,
-            }
+    /// Polls a call, which began to be polled just now; gives the time after it as well.
+    fn poll(
+        &self,
+        call: &mut Call,
+        context: &mut Context<'_>,
+        now: Instant,
+    ) -> (Poll<Reply>, Instant) {
+        let poll = AssertUnwindSafe(|| call.future.as_mut().poll(context));
+        let (polled, after) = self.pace.measure(now, || std::panic::catch_unwind(poll));
+        let polled = polled.unwrap_or_else(|panic| Poll::Ready(panicked(&*panic)));
+        (polled, after)
+    }
+
+    /// Takes care of a call that is not over.
+    fn go_on(self: &Arc<Self>, to: Option<Subject>, call: Call) {
+        if self.pace.is_quick() && !self.entry().meta().blocking {
+            self.keep(to, call);
+        } else {
+            self.spawn(to, call);
         }
-        None
-    }
-
-    /// Runs a call to its end, to its deadline, or to the worker's.
-    async fn run(&self, mut call: Call) -> Left {
-        let deadline = call.deadline;
-        let rest = AssertUnwindSafe(poll_fn(|cx| self.poll(&mut call, cx))).catch_unwind();
-        // In this order, because most calls are ready when they are polled again, and then no abort need be waited for.
-        let ended = tokio::select! {
-            biased;
-            caught = timeout_at(deadline.into(), rest) => match caught {
-                Ok(Ok(polled)) => polled,
-                Ok(Err(panic)) => Some(self.panicked(&*panic)),
-                Err(_) => Some(timed_out()),
-            },
-            () = self.aborted() => Some(stopped()),
-        };
-        ended.map_or(Left::Moves(call), Left::Ended)
-    }
-
-    /// `None` when the task has proved slow and this thread is not for slow ones.
-    fn poll(&self, call: &mut Call, cx: &mut task::Context<'_>) -> Poll<Option<Reply>> {
-        if self.pace.is_slow() && !is_slow_lane() && slow_lane().is_some() {
-            return Poll::Ready(None);
-        }
-        self.pace
-            .measure(|| call.future.as_mut().poll(cx))
-            .0
-            .map(Some)
-    }
-
-    /// A blocking call cannot be dropped. It is answered when its time is up, but keeps its place as long as its thread.
-    async fn run_blocking(&self, to: Option<Subject>, call: Call) {
-        let (deadline, started) = (call.deadline, call.started);
-        let mut thread = tokio::task::spawn_blocking(|| call.future.now_or_never());
-        let reply = tokio::select! {
-            joined = &mut thread => {
-                return self.reply(to, self.joined(joined), started.elapsed()).await;
-            }
-            () = sleep_until(deadline.into()) => timed_out(),
-            () = self.aborted() => stopped(),
-        };
-        self.reply(to, reply, started.elapsed()).await;
-        let _ = thread.await;
-    }
-
-    fn joined(&self, joined: Result<Option<Reply>, JoinError>) -> Reply {
-        match joined {
-            Ok(reply) => reply.expect("a plain fn is ready at once"),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => self.panicked(&*panic),
-                Err(_) => stopped(),
-            },
-        }
-    }
-
-    async fn aborted(&self) {
-        let mut aborted = self.shared.aborted.clone();
-        if aborted.wait_for(|aborted| *aborted).await.is_err() {
-            // The worker was dropped without a stop; nobody is left who could say when to end.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    fn panicked(&self, panic: &(dyn Any + Send)) -> Reply {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Reply::Fault(Fault::internal(format!(
-            "panicked: {}",
-            text.unwrap_or("with no text")
-        )))
     }
 
     /// Sends the one terminal reply of a request, counts it, and logs what its caller is not told.
-    async fn reply(&self, to: Option<Subject>, reply: Reply, took: Duration) {
+    fn reply(self: &Arc<Self>, to: Option<Subject>, reply: Reply, took: Duration) {
         self.counts.reply(&reply, took);
         self.log(&reply, to.is_some());
         let Some(to) = to else { return };
-        let (headers, payload) = self.fitting(reply);
-        let outgoing = Outgoing {
+        if let Err(unsent) = self.shared.bus.reply_now(self.message(to, reply)) {
+            self.rescue(*unsent);
+        }
+    }
+
+    /// Sees to a reply that was not sent: one that is too large never will be, any other waits for the connection.
+    fn rescue(self: &Arc<Self>, unsent: Unsent) {
+        match unsent.error {
+            PublishError::TooLarge { size, max } => {
+                self.reply_too_large(unsent.outgoing.subject, size, max);
+            }
+            _ => self.reply_later(unsent.outgoing),
+        }
+    }
+
+    fn message(&self, to: Subject, reply: Reply) -> Outgoing {
+        let (headers, payload) = reply.encode(&self.shared.instance);
+        Outgoing {
             subject: to,
             reply: None,
             headers,
             payload,
-        };
-        if let Err(error) = self
-            .shared
-            .bus
-            .reply(outgoing, Instant::now() + REPLY_TIMEOUT)
-            .await
-        {
-            tracing::error!(task = self.entry().meta().name, %error, "a reply was lost");
         }
     }
 
-    /// The reply as bytes, or a fault in its place when it is larger than the bus takes.
-    fn fitting(&self, reply: Reply) -> (Headers, Bytes) {
-        let max = self.shared.bus.payload_max();
-        let (headers, payload) = reply.encode(&self.shared.instance);
-        let size = payload.len() + headers.wire_len();
-        if size <= max {
-            return (headers, payload);
-        }
-        tracing::error!(
-            task = self.entry().meta().name,
-            size,
-            max,
-            "a reply is larger than the bus takes"
-        );
+    /// A fault in the place of a reply that the bus does not take.
+    fn reply_too_large(self: &Arc<Self>, to: Subject, size: usize, max: usize) {
+        let task = self.entry().meta().name;
+        tracing::error!(task, size, max, "a reply is larger than the bus takes");
         let fault = Fault::new(
             500,
             "reply_too_large",
             "the reply is larger than the bus takes",
         );
-        Reply::Fault(fault).encode(&self.shared.instance)
+        let smaller = self.message(to, Reply::Fault(fault));
+        if let Err(unsent) = self.shared.bus.reply_now(smaller) {
+            self.reply_later(unsent.outgoing);
+        }
+    }
+
+    /// Waits for the connection to be back. The reply has a place meanwhile, so that a stop waits for it.
+    fn reply_later(self: &Arc<Self>, outgoing: Outgoing) {
+        self.places().running += 1;
+        let lane = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let deadline = Instant::now() + REPLY_TIMEOUT;
+            if let Err(error) = lane.shared.bus.reply(outgoing, deadline).await {
+                tracing::error!(task = lane.entry().meta().name, %error, "a reply was lost");
+            }
+            if let Some(next) = lane.release() {
+                lane.run(next);
+            }
+        });
     }
 
     fn log(&self, reply: &Reply, is_awaited: bool) {
@@ -398,27 +325,10 @@ impl Lane {
     }
 }
 
-/// The next message. When the worker stops, the subscription is left, and this goes on until nothing is in it any more.
-async fn next(
-    subscription: &mut Subscription,
-    leaving: &mut watch::Receiver<Option<Instant>>,
-) -> Option<Incoming> {
-    loop {
-        // Asked before every message: a subscription that is never empty must hear of the stop as well.
-        if leaving.has_changed().unwrap_or_default() {
-            leave(subscription, leaving);
-        }
-        tokio::select! {
-            biased;
-            incoming = subscription.next() => return incoming,
-            Ok(()) = leaving.changed() => leave(subscription, leaving),
-        }
-    }
-}
-
-fn leave(subscription: &mut Subscription, leaving: &mut watch::Receiver<Option<Instant>>) {
-    if let Some(deadline) = *leaving.borrow_and_update() {
-        subscription.drain(deadline);
+/// Ends the task that keeps calls; while it keeps any, there is no such end.
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.keeper.wake();
     }
 }
 
@@ -437,8 +347,13 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-fn slow_lane_for(pace: &Pace) -> Option<&'static Handle> {
-    pace.is_slow().then(slow_lane).flatten()
+fn panicked(panic: &(dyn Any + Send)) -> Reply {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Reply::Fault(Fault::internal(format!(
+        "panicked: {}",
+        text.unwrap_or("with no text")
+    )))
 }
 
 fn busy() -> Reply {

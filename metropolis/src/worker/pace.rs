@@ -1,7 +1,8 @@
-//! How long a task's polls take. One that blocks its thread is moved to threads of its own kind.
+//! How long a task's polls take, which decides where its calls are polled.
 //!
-//! A poll should take microseconds. While one takes 200 ms, whatever else was queued on that thread waits. So a task
-//! whose polls prove long runs on a second runtime from then on, the slow lane, where only its like can suffer.
+//! A poll should take microseconds, and then the best place for it is where its message was taken. One that takes longer
+//! is worth a thread of its choice. While one takes 200 ms, whatever else was queued on that thread waits; so a task
+//! whose polls prove that long runs on a second runtime from then on, the slow lane, where only its like can suffer.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -10,58 +11,82 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A poll longer than this makes its task slow.
+/// A poll longer than this is long: its task is slow, and kept away from all others.
 const LONG_POLL: Duration = Duration::from_millis(5);
-/// So many quick polls in a row make it quick again.
-const QUICK_POLLS: u32 = 1024;
+/// So many polls in a row without a long one make it ordinary again.
+const CALM_AFTER: u32 = 1024;
 
-/// So many quick polls in a row make a task known; until then each poll is expected to be long.
-const KNOWN_AFTER: u32 = 64;
+/// A poll up to this long is quick: handing it to another thread would cost a good part of it.
+const QUICK_POLL: Duration = Duration::from_micros(50);
+/// So many quick polls in a row make a task quick; until then each poll is expected to be long.
+const QUICK_AFTER: u32 = 64;
 
 thread_local! {
     static IS_SLOW_LANE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread polls a call right now.
+    static IS_IN_A_CALL: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What is known of one task's polls.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     slow: AtomicBool,
-    quick_polls: AtomicU32,
+    /// Polls without a long one among them, and without one that is not quick, up to what is of interest.
+    calm: AtomicU32,
+    quick: AtomicU32,
 }
 
 impl Pace {
+    /// Whether a poll may block its thread for as long as others would notice.
     pub(crate) fn is_slow(&self) -> bool {
         self.slow.load(Ordering::Relaxed)
     }
 
-    /// Makes one poll, and says how long it took.
-    pub(crate) fn measure<R>(&self, poll: impl FnOnce() -> R) -> (R, Duration) {
-        self.prepare();
-        let start = Instant::now();
+    /// Whether a poll is over before it could have been handed to another thread.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick.load(Ordering::Relaxed) >= QUICK_AFTER
+    }
+
+    /// Whether this thread is inside a poll of a call, of whatever task.
+    pub(crate) fn is_in_a_call() -> bool {
+        IS_IN_A_CALL.get()
+    }
+
+    /// Makes one poll, which begins now; gives the time after it as well.
+    pub(crate) fn measure<R>(&self, now: Instant, poll: impl FnOnce() -> R) -> (R, Instant) {
+        let was_in_a_call = IS_IN_A_CALL.replace(true);
         let polled = poll();
-        let took = start.elapsed();
-        self.note(took);
-        (polled, took)
+        IS_IN_A_CALL.set(was_in_a_call);
+        let after = Instant::now();
+        self.note(after - now);
+        (polled, after)
     }
 
     /// Makes sure that a poll which may turn out long holds up nothing but itself.
     pub(crate) fn prepare(&self) {
-        if self.quick_polls.load(Ordering::Relaxed) < KNOWN_AFTER && !is_slow_lane() {
+        if !self.is_quick() && !is_slow_lane() {
             wake_another_thread();
         }
     }
 
-    /// Takes note of a poll somebody else has timed.
-    pub(crate) fn note(&self, took: Duration) {
+    fn note(&self, took: Duration) {
         if took > LONG_POLL {
-            self.quick_polls.store(0, Ordering::Relaxed);
+            self.calm.store(0, Ordering::Relaxed);
             self.slow.store(true, Ordering::Relaxed);
-        } else if self.quick_polls.load(Ordering::Relaxed) < QUICK_POLLS
-            && self.quick_polls.fetch_add(1, Ordering::Relaxed) + 1 >= QUICK_POLLS
-        {
+        } else if count(&self.calm, CALM_AFTER) {
             self.slow.store(false, Ordering::Relaxed);
         }
+        if took > QUICK_POLL {
+            self.quick.store(0, Ordering::Relaxed);
+        } else {
+            count(&self.quick, QUICK_AFTER);
+        }
     }
+}
+
+/// Counts up to a number; says when it is reached.
+fn count(polls: &AtomicU32, up_to: u32) -> bool {
+    polls.load(Ordering::Relaxed) < up_to && polls.fetch_add(1, Ordering::Relaxed) + 1 >= up_to
 }
 
 /// Leaves what this thread would do next to another one of its runtime.
@@ -103,16 +128,31 @@ fn start() -> Option<Runtime> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_long_poll_makes_a_task_slow_and_many_quick_ones_make_it_quick() {
-        let pace = Pace::default();
-        pace.note(Duration::from_micros(50));
-        assert!(!pace.is_slow());
-        pace.note(LONG_POLL * 2);
-        assert!(pace.is_slow());
-        for _ in 0..QUICK_POLLS {
-            pace.note(Duration::from_micros(50));
+    fn note(pace: &Pace, polls: u32, took: Duration) {
+        for _ in 0..polls {
+            pace.note(took);
         }
+    }
+
+    #[test]
+    fn one_long_poll_makes_a_task_slow_and_many_others_make_it_ordinary() {
+        let pace = Pace::default();
+        note(&pace, 1, LONG_POLL / 2);
         assert!(!pace.is_slow());
+        note(&pace, 1, LONG_POLL * 2);
+        assert!(pace.is_slow());
+        note(&pace, CALM_AFTER, LONG_POLL / 2);
+        assert!(!pace.is_slow() && !pace.is_quick());
+    }
+
+    #[test]
+    fn quick_polls_in_a_row_make_a_task_quick_until_one_is_not() {
+        let pace = Pace::default();
+        note(&pace, QUICK_AFTER - 1, QUICK_POLL);
+        assert!(!pace.is_quick());
+        note(&pace, 1, QUICK_POLL);
+        assert!(pace.is_quick());
+        note(&pace, 1, QUICK_POLL * 2);
+        assert!(!pace.is_quick() && !pace.is_slow());
     }
 }

@@ -6,12 +6,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use futures_util::future::join_all;
 
 use super::StartError;
 use super::lane::{Lane, Shared};
-use crate::bus::Bus;
+use crate::bus::{Bus, Serving, Taker};
 use crate::catalog::{Entry, Problems};
 use crate::context::Provisions;
 use crate::dispatch::Dispatch;
@@ -25,9 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) struct Side {
     presence: Option<Presence>,
     lanes: Vec<Arc<Lane>>,
-    loops: JoinSet<()>,
-    leave: watch::Sender<Option<Instant>>,
-    abort: watch::Sender<bool>,
+    servings: Vec<Serving>,
     shared: Arc<Shared>,
 }
 
@@ -44,21 +41,15 @@ impl Side {
     ) -> Result<Self, Problems> {
         let patterns = served.iter().map(|entry| entry.pattern.clone()).collect();
         let replies = ReplyRule::new(reply_prefixes.to_vec(), patterns)?;
-        let (abort, aborted) = watch::channel(false);
-        let (leave, leaving) = watch::channel(None);
         let shared = Shared {
             bus,
             instance: identity.id.as_str().into(),
             replies: Arc::new(replies),
-            leaving,
-            aborted,
         };
         Ok(Self {
             presence: None,
             lanes: Vec::new(),
-            loops: JoinSet::new(),
-            leave,
-            abort,
+            servings: Vec::new(),
             shared: Arc::new(shared),
         })
     }
@@ -91,16 +82,15 @@ impl Side {
         let lane = Lane::new(dispatch, counts, Arc::clone(&self.shared));
         let entry = lane.entry();
         let filter = entry.pattern.filter();
-        let subscription = self
-            .shared
-            .bus
-            .subscribe(&filter, Some(&entry.queue), lane.capacity());
-        let subscription = subscription.await.map_err(|source| StartError::Subscribe {
+        let taker = Arc::clone(&lane);
+        let taker: Taker = Arc::new(move |incoming| taker.take(incoming));
+        let serving = self.shared.bus.serve(&filter, &entry.queue, taker).await;
+        let serving = serving.map_err(|source| StartError::Subscribe {
             subject: entry.meta().subject.to_owned(),
             source,
         })?;
-        self.lanes.push(Arc::clone(&lane));
-        self.loops.spawn(lane.serve(subscription));
+        self.servings.push(serving);
+        self.lanes.push(lane);
         Ok(())
     }
 
@@ -124,19 +114,23 @@ impl Side {
         if let Some(presence) = &mut self.presence {
             presence.leave(deadline).await;
         }
-        let _ = self.leave.send(Some(deadline));
+        join_all(
+            self.servings
+                .drain(..)
+                .map(|serving| serving.drain(deadline)),
+        )
+        .await;
         if !self.idle_by(deadline).await {
             tracing::warn!("the stop timeout is over: running calls are answered with a 503");
-            let _ = self.abort.send(true);
+            self.lanes.iter().for_each(|lane| lane.abort());
             self.idle_by(Instant::now() + LAST_WORDS).await;
         }
         let _ = self.shared.bus.fence(Instant::now() + LAST_WORDS).await;
     }
 
-    /// Waits for the end of every subscription and of every call.
+    /// Waits for the end of every call, and of what discovery was asked.
     async fn idle_by(&mut self, deadline: Instant) -> bool {
         let everything = async {
-            while self.loops.join_next().await.is_some() {}
             for lane in &self.lanes {
                 lane.idle().await;
             }

@@ -79,13 +79,12 @@ fn worker(specs: impl IntoIterator<Item = TaskSpec>) -> Permissions {
 
 /// A gateway without discovery. `Gateway::permissions` would say it of what is linked in here.
 fn gateway(subjects: &[&str]) -> Permissions {
-    let inbox = "_INBOX_gateway.>";
-    let called = subjects.iter().copied();
     Permissions {
-        subscribe: vec![inbox.to_owned()],
-        publish: [inbox]
-            .into_iter()
-            .chain(called)
+        subscribe: vec!["_INBOX_gateway.>".to_owned()],
+        publish: subjects
+            .iter()
+            .copied()
+            // What its console asks.
             .chain(["$SRV.STATS"])
             .map(str::to_owned)
             .collect(),

@@ -153,7 +153,7 @@ async fn a_password_that_is_changed_while_both_run() {
     eventually(PATIENCE, async || bus.fence(soon()).await.is_ok()).await;
     crate::parties::publish(&bus, crate::parties::message("still.here", "")).await;
     crate::parties::next(&mut received).await;
-    assert_eq!(bus.counters().rebuilds, 1);
+    assert_eq!(bus.counters().reconnects, 1);
     case.hides("");
 }
 

@@ -11,7 +11,7 @@ async fn linked_task(input: Value) -> Value;
 fn a_process_that_serves_nothing_prints_what_a_caller_needs() {
     let permissions = metropolis::permissions().unwrap();
     assert_eq!(permissions.subscribe, ["_INBOX_client.>"]);
-    assert_eq!(permissions.publish, ["_INBOX_client.>", "linked.task"]);
+    assert_eq!(permissions.publish, ["linked.task"]);
     assert_eq!(permissions.responses, None);
 }
 

@@ -64,12 +64,15 @@ fn view(admitted: Admitted, readings: Readings) -> View {
         trouble: None,
         about: About {
             version: "0.1.0",
-            uptime_s: 1,
-            is_ready: true,
             is_discovering: false,
             has_docs: true,
-            public: None,
+            address: None,
         },
+        now: Now {
+            is_ready: true,
+            is_elsewhere: false,
+        },
+        uptime: Duration::from_secs(1),
         bus: Bus::embedded(),
     }
 }
@@ -201,7 +204,7 @@ fn what_has_not_changed_is_not_drawn_again() {
     assert!(!one.is_same(&other));
     other.admitted = Arc::clone(&one.admitted);
     other.readings = Arc::clone(&one.readings);
-    other.about.uptime_s = 7;
+    other.uptime *= 7;
     assert!(one.is_same(&other));
     other.find = "a".to_owned();
     assert!(!one.is_same(&other));

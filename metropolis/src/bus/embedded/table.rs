@@ -4,19 +4,49 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::bus::Incoming;
+use crate::bus::{Incoming, Taker};
 use crate::subject::Queue;
 
 /// Where a subscription's messages go.
-#[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) id: u64,
-    pub(super) sender: mpsc::Sender<Incoming>,
+    pub(super) to: To,
+}
+
+/// To somebody who comes for them, or who takes them on the spot.
+pub(super) enum To {
+    Inlet(mpsc::Sender<Incoming>),
+    Taker(Taker),
+}
+
+impl Mailbox {
+    /// Hands a message over; gives it back where there is no room.
+    fn put(&self, message: Incoming) -> Option<Incoming> {
+        match &self.to {
+            To::Taker(taker) => {
+                taker(message);
+                None
+            }
+            To::Inlet(sender) => match sender.try_send(message) {
+                Ok(()) => None,
+                Err(TrySendError::Full(refused) | TrySendError::Closed(refused)) => Some(refused),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// All subscriptions of a bus.
@@ -26,6 +56,8 @@ pub(super) struct Mailbox {
 pub(super) struct Table {
     literal: HashMap<Arc<str>, Interest>,
     wildcard: Vec<(Arc<str>, Interest)>,
+    /// Whether any filter may stand for the subject of a reply. Usually none does, and then none is looked for.
+    hears_replies: bool,
 }
 
 impl Table {
@@ -33,6 +65,7 @@ impl Table {
     pub(super) fn with(&self, filter: &str, queue: Option<&Queue>, mailbox: Arc<Mailbox>) -> Self {
         let mut table = self.clone();
         table.entry(filter).add(queue, &[mailbox]);
+        table.hears_replies |= may_hear_replies(filter);
         table
     }
 
@@ -46,7 +79,18 @@ impl Table {
         table
             .wildcard
             .retain(|(_, interest)| !interest.groups.is_empty());
+        let wildcard = table.wildcard.iter().map(|(filter, _)| filter);
+        table.hears_replies = table
+            .literal
+            .keys()
+            .chain(wildcard)
+            .any(|filter| may_hear_replies(filter));
         table
+    }
+
+    /// Whether somebody but the requests themselves may want the replies to them.
+    pub(super) fn hears_replies(&self) -> bool {
+        self.hears_replies
     }
 
     /// How many subscriptions there are.
@@ -156,15 +200,18 @@ impl Group {
         let (before, after) = self.members.split_at(start);
         let mut message = message;
         for mailbox in after.iter().chain(before) {
-            match mailbox.sender.try_send(message) {
-                Ok(()) => return 0,
-                Err(TrySendError::Full(refused) | TrySendError::Closed(refused)) => {
-                    message = refused
-                }
+            match mailbox.put(message) {
+                None => return 0,
+                Some(refused) => message = refused,
             }
         }
         1
     }
+}
+
+/// Replies go to `_INBOX_…`.
+fn may_hear_replies(filter: &str) -> bool {
+    filter.starts_with(['*', '>', '_'])
 }
 
 fn is_wildcard(filter: &str) -> bool {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
+use url::Url;
 
+use super::address::{self, Address};
 use crate::config::NatsSecurity;
 
 mod security;
@@ -141,8 +141,8 @@ pub enum ConnectError {
         /// The version it tells.
         version: String,
     },
-    /// The server took the connection and then let no message through to its inbox.
-    #[error("the NATS server at {servers} does not let `{inbox}>` be published and subscribed to")]
+    /// The server took the connection and does not let answers through to it.
+    #[error("the NATS server at {servers} does not let `{inbox}>` be subscribed to")]
     NoInbox {
         /// The servers' addresses.
         servers: String,
@@ -163,7 +163,7 @@ pub enum ConnectError {
 
 /// Checked addresses, and the credentials that were taken out of them or out of files.
 pub(super) struct Target {
-    pub(super) servers: Vec<ServerAddr>,
+    pub(super) servers: Vec<Address>,
     pub(super) credentials: Credentials,
     pub(super) tls: Tls,
 }
@@ -179,8 +179,11 @@ pub(super) enum Credentials {
     },
     /// The seed of an nkey.
     Nkey(String),
-    /// What a `.creds` file holds.
-    Creds(String),
+    /// What a `.creds` file holds: who it is, and the seed that proves it.
+    Creds {
+        jwt: String,
+        seed: String,
+    },
 }
 
 /// Certificates to trust and to show; their files were looked into.
@@ -194,15 +197,15 @@ pub(super) struct Tls {
 impl Target {
     /// The addresses, for logs and errors.
     pub(super) fn servers(&self) -> String {
-        let servers: Vec<&str> = self.servers.iter().map(ServerAddr::as_url_str).collect();
+        let servers: Vec<String> = self.servers.iter().map(Address::to_string).collect();
         servers.join(", ")
     }
 
     /// Whether an unencrypted connection is none: certificates are named, or a URL begins with `tls://`. Servers that
     /// are heard of later are told without a scheme.
     pub(super) fn demands_tls(&self) -> bool {
-        let is_tls = |server: &ServerAddr| server.scheme() == "tls";
-        self.tls.ca.is_some() || self.tls.own.is_some() || self.servers.iter().any(is_tls)
+        let names_tls = self.servers.iter().any(|server| server.is_tls);
+        self.tls.ca.is_some() || self.tls.own.is_some() || names_tls
     }
 
     fn add(&mut self, url: &str) -> Result<(), ConnectError> {
@@ -210,16 +213,14 @@ impl Target {
             url: without_userinfo(url),
             problem,
         };
-        let server =
-            ServerAddr::from_str(url.trim()).map_err(|_| wrong("is not a URL of a NATS server"))?;
-        if !matches!(server.scheme(), "nats" | "tls") {
+        let parsed =
+            address::parse(url.trim()).ok_or_else(|| wrong("is not a URL of a NATS server"))?;
+        if !matches!(parsed.scheme(), "nats" | "tls") {
             return Err(wrong("does not begin with `nats://` or `tls://`"));
         }
-        if server.host().is_empty() {
-            return Err(wrong("names no host"));
-        }
+        let server = Address::of(&parsed).ok_or_else(|| wrong("names no host"))?;
         let credentials =
-            credentials(&server).ok_or_else(|| wrong("has credentials that are not UTF-8"))?;
+            credentials(&parsed).ok_or_else(|| wrong("has credentials that are not UTF-8"))?;
         if self.credentials != Credentials::None
             && credentials != Credentials::None
             && credentials != self.credentials
@@ -231,31 +232,22 @@ impl Target {
         if credentials != Credentials::None {
             self.credentials = credentials;
         }
-        let server = stripped(server).ok_or_else(|| wrong("is not a URL of a NATS server"))?;
         self.servers.push(server);
         Ok(())
     }
 }
 
-/// The library ignores what a URL says about the user; `None` when it is not UTF-8 once decoded.
-fn credentials(server: &ServerAddr) -> Option<Credentials> {
+/// Whom a URL says to connect as; `None` when it is not UTF-8 once decoded.
+fn credentials(url: &Url) -> Option<Credentials> {
     let decoded = |text: &str| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned());
-    Some(match (server.username(), server.password()) {
-        (None, None) => Credentials::None,
-        (Some(token), None) => Credentials::Token(decoded(token)?),
+    Some(match (url.username(), url.password()) {
+        ("", None) => Credentials::None,
+        (token, None) => Credentials::Token(decoded(token)?),
         (name, Some(password)) => Credentials::User {
-            name: decoded(name.unwrap_or_default())?,
+            name: decoded(name)?,
             password: decoded(password)?,
         },
     })
-}
-
-/// The library logs addresses as they are, so it is given none with credentials.
-fn stripped(server: ServerAddr) -> Option<ServerAddr> {
-    let mut url = server.into_inner();
-    url.set_username("").ok()?;
-    url.set_password(None).ok()?;
-    ServerAddr::from_url(url).ok()
 }
 
 /// For texts that may be no URL at all: whatever stands before the last `@` goes.

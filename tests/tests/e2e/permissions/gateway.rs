@@ -191,7 +191,7 @@ async fn what_the_program_prints_is_enough_and_every_line_of_it_is_needed() {
     let enough = serves(folder.path(), &text).await;
     assert_eq!(enough, Ok(()), "{text}");
     let works = async |block: &str| serves(folder.path(), block).await;
-    each_is_needed(&text, 3 + 8, works).await;
+    each_is_needed(&text, 3 + 7, works).await;
 }
 
 #[tokio::test]

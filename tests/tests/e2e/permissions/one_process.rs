@@ -37,5 +37,5 @@ async fn both_blocks_together_are_enough_and_every_line_of_them_is_needed() {
     let text = examples::caller().to_string();
     let enough = serves(&text).await;
     assert_eq!(enough, Ok(()), "{text}");
-    each_is_needed(&text, (1 + 1 + 9 + 1) + (3 + 5) + 1, serves).await;
+    each_is_needed(&text, (1 + 1 + 9 + 1) + (3 + 4) + 1, serves).await;
 }

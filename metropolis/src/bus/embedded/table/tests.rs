@@ -20,9 +20,10 @@ impl Fixture {
         let (sender, receiver) = mpsc::channel(capacity);
         let id = self.received.len() as u64;
         let queue = queue.map(|queue| Queue::parse(queue).unwrap());
+        let to = To::Inlet(sender);
         self.table = self
             .table
-            .with(filter, queue.as_ref(), Arc::new(Mailbox { id, sender }));
+            .with(filter, queue.as_ref(), Arc::new(Mailbox { id, to }));
         self.received.push(receiver);
         self
     }

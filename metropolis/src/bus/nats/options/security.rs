@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use async_nats::ConnectOptions;
-
 use super::{ConnectError, Credentials, Tls};
 use crate::config::NatsSecurity;
 
@@ -69,25 +67,35 @@ pub(super) fn tls(security: &NatsSecurity) -> Result<Tls, ConnectError> {
 
 fn nkey(path: &Path) -> Result<Credentials, ConnectError> {
     let seed = secret(path)?;
-    let is_seed = seed.len() == SEED_LEN
-        && seed.starts_with("SU")
-        && seed.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_seed {
+    if is_seed(&seed) {
         Ok(Credentials::Nkey(seed))
     } else {
         Err(wrong(path, "holds no seed of a user's nkey"))
     }
 }
 
+fn is_seed(text: &str) -> bool {
+    text.len() == SEED_LEN
+        && text.starts_with("SU")
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 fn creds(path: &Path) -> Result<Credentials, ConnectError> {
     let text = read(path)?;
-    match ConnectOptions::new().credentials(&text) {
-        Ok(_) => Ok(Credentials::Creds(text)),
-        Err(_) => Err(wrong(
-            path,
-            "holds no JWT with its seed, as a .creds file does",
-        )),
-    }
+    let jwt = armoured(&text, "NATS USER JWT");
+    let seed = armoured(&text, "USER NKEY SEED").filter(|seed| is_seed(seed));
+    let creds = jwt.zip(seed).map(|(jwt, seed)| Credentials::Creds {
+        jwt: jwt.to_owned(),
+        seed: seed.to_owned(),
+    });
+    creds.ok_or_else(|| wrong(path, "holds no JWT with its seed, as a .creds file does"))
+}
+
+/// The line after the one that begins a kind; the dashes around both differ from tool to tool.
+fn armoured<'t>(text: &'t str, kind: &str) -> Option<&'t str> {
+    let (_, after) = text.split_once(&format!("BEGIN {kind}"))?;
+    let is_inside = |line: &&str| !line.is_empty() && !line.starts_with('-');
+    after.lines().map(str::trim).find(is_inside)
 }
 
 fn holds(path: &Path, what: &str, problem: &str) -> Result<(), ConnectError> {

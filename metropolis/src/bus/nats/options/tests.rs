@@ -22,7 +22,7 @@ fn user(name: &str, password: &str) -> Credentials {
 fn credentials_are_taken_out_of_the_addresses() {
     let target = target(&["nats://us%40er:p%3Aw@one:4222", "nats://two"]).unwrap();
     assert!(target.credentials == user("us@er", "p:w"));
-    assert_eq!(target.servers(), "nats://one:4222, nats://two");
+    assert_eq!(target.servers(), "nats://one:4222, nats://two:4222");
     assert!(
         self::target(&["token@host"]).unwrap().credentials
             == Credentials::Token("token".to_owned())

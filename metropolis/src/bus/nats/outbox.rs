@@ -1,0 +1,237 @@
+//! What is to be sent over one connection: everybody writes into one buffer, and it leaves in as few pieces as possible.
+//!
+//! Whoever sends does not wait for the socket, and wakes the writing task at most once for all that is sent until it
+//! comes to write. Whoever reads a batch of messages [corks](Outbox::cork) the buffer meanwhile: the answers of the
+//! whole batch leave in one piece, written by the reader itself, without waking anybody.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, TryLockError};
+use std::task::{Context, Poll, Waker, ready};
+
+use futures_util::task::AtomicWaker;
+use tokio::io::AsyncWrite;
+use tokio::sync::Notify;
+
+use super::lock;
+
+/// Bytes that may wait for the socket before whoever sends has to wait as well.
+const WAITING_MAX: usize = 8 * 1024 * 1024;
+
+/// A buffer that grew past this in a burst is given back afterwards.
+const KEPT_MAX: usize = 256 * 1024;
+
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+thread_local! {
+    /// The outbox whose batch this thread is in, by its address.
+    static CORKED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The sending half of a connection.
+pub(super) struct Outbox {
+    waiting: Mutex<Waiting>,
+    writing: Mutex<Writing>,
+    /// The task that writes.
+    task: AtomicWaker,
+    /// Told when there is room again.
+    room: Notify,
+    closed: AtomicBool,
+}
+
+/// What was sent and is not being written yet.
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// Whether the writing task was woken for this.
+    announced: bool,
+}
+
+/// The socket, and the piece it is given.
+struct Writing {
+    writer: Writer,
+    piece: Vec<u8>,
+    written: usize,
+    /// Whether something was written that the socket may still hold, as TLS does.
+    unflushed: bool,
+}
+
+/// The connection is closed: nothing leaves any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closed;
+
+impl Outbox {
+    pub(super) fn new(writer: Writer) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            writing: Mutex::new(Writing {
+                writer,
+                piece: Vec::new(),
+                written: 0,
+                unflushed: false,
+            }),
+            task: AtomicWaker::new(),
+            room: Notify::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds what `write` writes. Never waits; whoever could send without end asks for [`room`](Self::room) first.
+    pub(super) fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Closed> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Closed);
+        }
+        let mut waiting = lock(&self.waiting);
+        write(&mut waiting.bytes);
+        let is_first = !waiting.announced && !self.is_corked_here();
+        waiting.announced |= is_first;
+        drop(waiting);
+        if is_first {
+            self.task.wake();
+        }
+        Ok(())
+    }
+
+    /// Whether as much waits as may.
+    pub(super) fn is_full(&self) -> bool {
+        lock(&self.waiting).bytes.len() >= WAITING_MAX
+    }
+
+    /// Waits until less waits than may, or the connection is closed.
+    pub(super) async fn room(&self) {
+        loop {
+            let changed = self.room.notified();
+            if !self.is_full() || self.closed.load(Ordering::Acquire) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Begins a batch on this thread, during which nothing must wait; its end writes what was sent in it.
+    pub(super) fn cork(&self) -> Cork<'_> {
+        Cork {
+            outbox: self,
+            before: CORKED.replace(self.address()),
+        }
+    }
+
+    /// Writes for as long as the connection lives.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub(super) async fn write_all(&self) -> io::Result<()> {
+        poll_fn(|context| {
+            self.task.register(context.waker());
+            // A thread that flushes its batch right now wakes this task if it leaves anything.
+            match self.writing.try_lock() {
+                Ok(mut writing) => ready!(self.poll_write(&mut writing, context))?,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Poisoned(_)) => {
+                    return Poll::Ready(Err(io::ErrorKind::Other.into()));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Takes no more, and wakes whoever waits for room.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.room.notify_waiters();
+    }
+
+    /// Writes what waits, as far as the socket takes it without waiting; the rest is the writing task's.
+    fn flush(&self) {
+        let is_done = match self.writing.try_lock() {
+            Ok(mut writing) => {
+                let mut nobody = Context::from_waker(Waker::noop());
+                self.poll_write(&mut writing, &mut nobody).is_ready()
+            }
+            Err(_) => false,
+        };
+        if !is_done || !self.is_empty() {
+            self.task.wake();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.waiting).bytes.is_empty()
+    }
+
+    /// Ready once nothing waits any more. An error is left to the writing task, which meets it again.
+    fn poll_write(&self, writing: &mut Writing, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !writing.is_done() || self.refill(writing) {
+            let n = ready!(
+                Pin::new(&mut writing.writer)
+                    .poll_write(context, &writing.piece[writing.written..])
+            )?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            writing.written += n;
+            writing.unflushed = true;
+        }
+        if writing.unflushed {
+            ready!(Pin::new(&mut writing.writer).poll_flush(context))?;
+            writing.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes what waits as the next piece; says whether there was any.
+    fn refill(&self, writing: &mut Writing) -> bool {
+        writing.piece.clear();
+        writing.piece.shrink_to(KEPT_MAX);
+        writing.written = 0;
+        let mut waiting = lock(&self.waiting);
+        let was_full = waiting.bytes.len() >= WAITING_MAX;
+        std::mem::swap(&mut waiting.bytes, &mut writing.piece);
+        waiting.announced = false;
+        drop(waiting);
+        if was_full {
+            self.room.notify_waiters();
+        }
+        !writing.piece.is_empty()
+    }
+
+    fn is_corked_here(&self) -> bool {
+        CORKED.get() == self.address()
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl Writing {
+    fn is_done(&self) -> bool {
+        self.written == self.piece.len()
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox")
+            .field("waiting", &lock(&self.waiting).bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One batch. Its end, also by a panic, writes what was sent in it.
+pub(super) struct Cork<'o> {
+    outbox: &'o Outbox,
+    before: usize,
+}
+
+impl Drop for Cork<'_> {
+    fn drop(&mut self) {
+        CORKED.set(self.before);
+        self.outbox.flush();
+    }
+}

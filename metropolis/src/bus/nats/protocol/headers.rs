@@ -1,0 +1,69 @@
+//! The header block of a message, read and written.
+
+use crate::wire::Headers;
+
+const VERSION: &[u8] = b"NATS/1.0";
+
+/// What a header block says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::bus::nats) struct Block {
+    /// The number after the version: the server's own word, no peer's.
+    pub(in crate::bus::nats) status: Option<u16>,
+    pub(in crate::bus::nats) headers: Headers,
+    /// Lines that are no header, or a version that is none.
+    pub(in crate::bus::nats) malformed: u64,
+}
+
+/// Reads a header block. Never fails: a line that is no header is left out and counted.
+pub(in crate::bus::nats) fn read(block: &[u8]) -> Block {
+    let mut read = Block::default();
+    let mut lines = lines(block);
+    let first = lines.next().unwrap_or_default();
+    match first.strip_prefix(VERSION) {
+        Some(rest) => read.status = status(rest),
+        None => read.malformed += 1,
+    }
+    for line in lines.filter(|line| !line.is_empty()) {
+        if append(&mut read.headers, line).is_none() {
+            read.malformed += 1;
+        }
+    }
+    read
+}
+
+/// Writes a header block, or nothing where there are no headers.
+pub(super) fn write(buffer: &mut Vec<u8>, headers: &Headers) {
+    if headers.is_empty() {
+        return;
+    }
+    buffer.extend_from_slice(VERSION);
+    buffer.extend_from_slice(b"\r\n");
+    for (name, value) in headers.iter() {
+        buffer.extend_from_slice(name.as_bytes());
+        buffer.extend_from_slice(b": ");
+        buffer.extend_from_slice(value.as_bytes());
+        buffer.extend_from_slice(b"\r\n");
+    }
+    buffer.extend_from_slice(b"\r\n");
+}
+
+/// Lines end at CR LF alone: a lone CR or LF is part of a value, which then is none.
+fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(block);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.windows(2).position(|pair| pair == b"\r\n");
+        rest = end.map(|end| &text[end + 2..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
+}
+
+fn append(headers: &mut Headers, line: &[u8]) -> Option<()> {
+    let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
+    headers.append(name.to_owned(), value).ok()
+}
+
+fn status(rest: &[u8]) -> Option<u16> {
+    let digits = rest.strip_prefix(b" ")?.get(..3)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

@@ -42,12 +42,12 @@ impl Site {
                 Ok(admin::json(Bytes::from_static(br#"{"status":"ready"}"#)))
             }
             BuiltIn::Readyz => Err(Refusal::NotReady),
-            BuiltIn::Console(ask) => self.show(ask, asked, body).await,
+            BuiltIn::Console(ask) => self.tell(ask, asked, body).await,
         }
     }
 
     /// Answers what the console's page asks for.
-    async fn show<B: Body<Data = Bytes> + Unpin>(
+    async fn tell<B: Body<Data = Bytes> + Unpin>(
         &self,
         ask: Ask,
         asked: Asked<'_>,

@@ -34,7 +34,7 @@ use tracing_subscriber::layer::{self, Filter, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::sampler::Sampler;
-use super::spans::{Recorder, TARGET};
+use super::spans::{Parent, Recorder, TARGET};
 use crate::config::Settings;
 use crate::trace::{TraceContext, TraceId};
 
@@ -249,16 +249,12 @@ impl IdGenerator for Ids {
 }
 
 /// Starts a span of a request: below a span of another process, or as the first of its trace.
-fn begin(
-    span: &Span,
-    trace_id: TraceId,
-    parent: Option<(&TraceContext, Option<&str>)>,
-) -> Option<TraceContext> {
-    if let Some((parent, state)) = parent {
+fn begin(span: &Span, trace_id: TraceId, parent: Option<Parent<'_>>) -> Option<TraceContext> {
+    if let Some(Parent { place, state }) = parent {
         let state = state.and_then(|state| TraceState::from_str(state).ok());
         let parent = SpanContext::new(
             opentelemetry::TraceId::from_bytes(trace_id.to_bytes()),
-            SpanId::from_bytes(parent.span_id()),
+            SpanId::from_bytes(place.span_id()),
             TraceFlags::SAMPLED,
             true,
             state.unwrap_or_default(),

@@ -17,13 +17,19 @@ use crate::wire::{Headers, INSTANCE, Reply};
 /// The target of all spans of requests.
 pub const TARGET: &str = crate::log::SPANS;
 
+/// A span of another process, and its `tracestate`.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing records"))]
+pub(super) struct Parent<'p> {
+    pub(super) place: TraceContext,
+    pub(super) state: Option<&'p str>,
+}
+
 /// How this process records spans.
 pub(crate) struct Recorder {
     pub(super) sampler: Sampler,
-    /// Starts a span, below one of another process where there is one, and says where it is. The text is that process's
-    /// `tracestate`.
-    pub(super) begin:
-        fn(&Span, TraceId, Option<(&TraceContext, Option<&str>)>) -> Option<TraceContext>,
+    /// Starts a span, below one of another process where there is one, and says where it is.
+    pub(super) begin: fn(&Span, TraceId, Option<Parent<'_>>) -> Option<TraceContext>,
     /// Gives a span that was started another name.
     pub(super) rename: fn(&Span, String),
     /// Where the span is that is entered on this thread.
@@ -76,7 +82,7 @@ impl Trace {
         let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id());
         if recorder.sampler.records(trace_id, parent.as_ref()) {
             let span = span();
-            let parent = parent.as_ref().map(|parent| (parent, state));
+            let parent = parent.map(|place| Parent { place, state });
             if let Some(place) = (recorder.begin)(&span, trace_id, parent) {
                 return Self {
                     place: Some(place),

@@ -31,6 +31,12 @@ async fn panics() {
     panic!("a panic\nof two lines");
 }
 
+/// Fails for a reason that only the log is told.
+#[metropolis::task(subject = "telling.breaks")]
+async fn breaks() -> Result<(), Fault> {
+    Err(std::io::Error::other("a cause for the log"))?
+}
+
 #[tokio::main]
 async fn main() -> Result<(), RunError> {
     let settings = Settings::from_env()?;
@@ -41,6 +47,7 @@ async fn main() -> Result<(), RunError> {
             "front" => worker.serve::<front>(),
             "back" => worker.serve::<back>(),
             "panics" => worker.serve::<panics>(),
+            "breaks" => worker.serve::<breaks>(),
             other => panic!("there is no task {other}"),
         }
         .with_service(task);

@@ -247,12 +247,13 @@ impl Page {
         self.call("Emulation.setDeviceMetricsOverride", size).await;
     }
 
-    /// Writes a picture of the page into a folder under `target/`, and returns its path.
+    /// Writes a picture of the whole page, from its top, into a folder under `target/`, and returns its path.
     ///
     /// # Panics
     ///
     /// When it cannot be written.
     pub async fn picture(&self, name: &str) -> PathBuf {
+        self.evaluate("scrollTo(0, 0)").await;
         let asked = json!({ "format": "png", "captureBeyondViewport": true });
         let picture = self.call("Page.captureScreenshot", asked).await;
         let picture = picture["data"].as_str().expect("a picture has data");

@@ -20,8 +20,8 @@ pub const DISCOVERY_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
 
 const PREFIX: &str = "METROPOLIS_";
 
-/// Every variable that means something, with the ones only the project's own tests read.
-const KNOWN: &[&str] = &[
+/// Every variable that means something, with those that only the project's own tests read at the end.
+pub const VARIABLES: &[&str] = &[
     "METROPOLIS_NATS_URL",
     "METROPOLIS_INTERNAL_NATS_URL",
     "METROPOLIS_NATS_CA",
@@ -251,7 +251,7 @@ impl Settings {
             "METROPOLIS_TRUST_TRACE" => {
                 self.trust_trace = some(value).map(|text| switch(&text)).transpose()?
             }
-            _ if KNOWN.contains(&name) => {}
+            _ if VARIABLES.contains(&name) => {}
             _ => self.warnings.push(unknown(name)),
         }
         Ok(())
@@ -318,7 +318,7 @@ fn service(value: String) -> Result<String, String> {
 }
 
 fn unknown(name: &str) -> String {
-    let nearest = KNOWN
+    let nearest = VARIABLES
         .iter()
         .max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
     match nearest {

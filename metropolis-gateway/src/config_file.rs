@@ -50,6 +50,8 @@ const SETTINGS: &[&str] = &[
     "stop-timeout",
     "discovery-interval",
     "threads",
+    "docs",
+    "console",
     "log",
     "log-format",
     "metrics",

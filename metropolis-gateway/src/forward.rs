@@ -30,7 +30,9 @@ mod legacy;
 mod message;
 mod query;
 
+pub(crate) use body::whole;
 pub(crate) use headers::{VALUE_MAX, check_forwarded, forwarded_by_default};
+pub(crate) use query::pairs;
 
 /// A task with its route, prepared once.
 #[derive(Debug)]

@@ -18,8 +18,9 @@
 //! A gateway serves the tasks that are linked in, routes that are [configured](Gateway::with_route), and where it was
 //! [asked to](Gateway::with_discovery) whatever services are on the bus, as the program `metropolis-gateway` does.
 //!
-//! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
-//! `/_routes` and `/metrics`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
+//! Beside the routes it answers `/openapi.json`, `/docs`, `/healthz` and `/readyz`, and on a local or administrative
+//! listener `/_routes`, `/metrics` and `/_console`. Every error is `application/problem+json` with `status`, `code` and
+//! `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
 //! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
 //! 30 seconds, whose connection is closed, as an idle one is.
@@ -41,6 +42,8 @@ use metropolis::{Bus, RunError, Worker, connect};
 mod access;
 mod admin;
 mod admission;
+mod assets;
+mod console;
 mod discovery;
 mod fixed;
 mod flood;
@@ -94,6 +97,8 @@ pub struct Gateway {
     discovery_interval: Duration,
     metrics: bool,
     trusts_traces: Option<bool>,
+    docs: bool,
+    console: bool,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -138,6 +143,8 @@ impl Gateway {
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
             metrics: true,
             trusts_traces: None,
+            docs: true,
+            console: true,
         }
     }
 
@@ -152,6 +159,8 @@ impl Gateway {
             discovery_interval: settings.discovery_interval,
             metrics: settings.metrics,
             trusts_traces: settings.trust_trace,
+            docs: settings.docs,
+            console: settings.console,
             ..Self::new(bus)
         }
     }
@@ -258,6 +267,21 @@ impl Gateway {
         self
     }
 
+    /// Answers no `/docs`, the page about the routes. `METROPOLIS_DOCS`.
+    #[must_use]
+    pub fn without_docs(mut self) -> Self {
+        self.docs = false;
+        self
+    }
+
+    /// Answers no `/_console`, the page about what runs, how well, and who calls whom; otherwise it is where the
+    /// administrative paths are. `METROPOLIS_CONSOLE`.
+    #[must_use]
+    pub fn without_console(mut self) -> Self {
+        self.console = false;
+        self
+    }
+
     /// A route to a responder that announces nothing, beside those there are.
     #[must_use]
     pub fn with_route(mut self, route: StaticRoute) -> Self {
@@ -296,6 +320,9 @@ impl Gateway {
         let mut permissions = permissions::alone(&own);
         if self.is_discovering {
             permissions = permissions::with_discovery(permissions, discovered)?;
+        }
+        if self.console {
+            permissions = permissions::with_console(permissions);
         }
         for worker in &self.workers {
             permissions = permissions.with(worker.permissions()?);

@@ -28,9 +28,9 @@ struct Flags {
     /// Address and port to listen on; 127.0.0.1:8080 otherwise [env: METROPOLIS_LISTEN]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address and port of /_routes, /metrics, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
+    /// Address and port of /_console, /_routes, /metrics, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
     ///
-    /// Without it /_routes and /metrics are answered only while the gateway listens on a loopback address.
+    /// Without it /_console, /_routes and /metrics are answered only while the gateway listens on a loopback address.
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
     /// How long to wait for a server at the start; for ever otherwise [env: METROPOLIS_CONNECT_TIMEOUT]
@@ -45,6 +45,12 @@ struct Flags {
     /// Threads that serve connections; one for each core otherwise, eight at most [env: METROPOLIS_THREADS]
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
+    /// Whether /docs is answered, the page about the routes; 1 otherwise [env: METROPOLIS_DOCS]
+    #[arg(long, value_name = "0|1")]
+    docs: Option<String>,
+    /// Whether /_console is answered, the page about what runs; 1 otherwise [env: METROPOLIS_CONSOLE]
+    #[arg(long, value_name = "0|1")]
+    console: Option<String>,
     /// What is logged, such as debug or metropolis_gateway=debug [env: METROPOLIS_LOG]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -198,6 +204,8 @@ impl Flags {
                 "METROPOLIS_THREADS",
                 self.threads.map(|count| count.to_string()),
             ),
+            ("METROPOLIS_DOCS", self.docs.clone()),
+            ("METROPOLIS_CONSOLE", self.console.clone()),
             ("METROPOLIS_LOG", self.log.clone()),
             ("METROPOLIS_LOG_FORMAT", self.log_format.clone()),
             ("METROPOLIS_METRICS", self.metrics.clone()),

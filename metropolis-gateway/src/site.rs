@@ -4,6 +4,7 @@
 //! and methods. No sockets here: a listener and a test come in by the same door.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,10 +22,12 @@ use tokio::task::JoinSet;
 
 pub(crate) use self::board::Board;
 use self::follow::{Base, follow};
+use self::own::Asked;
 use self::readiness::Readiness;
 use self::routes::{Routes, Target};
 use crate::access::Passage;
-use crate::admin::{self, BuiltIn};
+use crate::admin::{self, OwnPaths, Pages};
+use crate::console::{About, Console};
 use crate::fixed::{self, StaticRoute};
 use crate::forward::{Forwarding, forward};
 use crate::metrics::{GatewayFigures, Metrics};
@@ -35,6 +38,7 @@ use crate::{discovery, operation};
 
 mod board;
 mod follow;
+mod own;
 mod readiness;
 mod routes;
 
@@ -61,6 +65,7 @@ pub(crate) struct Site {
     metrics: Arc<Metrics>,
     exposition: Option<Arc<Exposition>>,
     workers: Arc<OnceLock<TaskFigures>>,
+    console: Arc<Console>,
     /// What watches the bus, if anything; it ends with the last sibling.
     watching: Arc<JoinSet<()>>,
 }
@@ -73,6 +78,9 @@ pub(crate) struct Plan {
     pub(crate) headers: Vec<HeaderName>,
     /// Whether administrative paths are answered to everybody who reaches the public listener.
     pub(crate) is_local: bool,
+    /// The address of the public listener, where there is one.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) pages: Pages,
     pub(crate) fixed: Vec<StaticRoute>,
     /// How often services on the bus are asked; `None` where they are not looked for.
     pub(crate) discovery: Option<Duration>,
@@ -89,15 +97,10 @@ impl Site {
     /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
         let own = own(catalog, &plan.fixed)?;
-        let built_in = if plan.is_local {
-            BuiltIn::LOCAL
-        } else {
-            BuiltIn::PUBLIC
-        };
         let metrics = Arc::new(Metrics::default());
         let base = Base {
             own,
-            built_in,
+            paths: OwnPaths::of(plan.pages, plan.is_local),
             metrics: Arc::clone(&metrics),
         };
         let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
@@ -114,7 +117,14 @@ impl Site {
             let seen = discovery::watch_bus(plan.bus.clone(), interval, &mut watching);
             watching.spawn(follow(base, Arc::clone(&board), seen));
         }
+        let about = About {
+            version: env!("CARGO_PKG_VERSION"),
+            is_discovering: plan.discovery.is_some(),
+            has_docs: plan.pages.docs,
+            address: plan.address,
+        };
         Ok(Self {
+            console: Arc::new(Console::new(plan.bus.clone(), about)),
             readiness: Arc::new(Readiness::new(plan.bus.clone(), Arc::clone(&board))),
             board,
             metrics,
@@ -148,6 +158,7 @@ impl Site {
             metrics: Arc::clone(&self.metrics),
             exposition: self.exposition.clone(),
             workers: Arc::clone(&self.workers),
+            console: Arc::clone(&self.console),
             watching: Arc::clone(&self.watching),
         }
     }
@@ -232,34 +243,13 @@ impl Site {
             }
             Some(Target::BuiltIn(path, _)) => {
                 passage.stays_here();
-                self.say(*path, routes).await
+                let asked = Asked { side, routes, head };
+                self.say(*path, asked, body).await
             }
             None if head.method == Method::OPTIONS => Ok(options(allow)),
             None => Err(Refusal::Method),
         };
         answer.map_err(|refusal| (refusal, Some(allow)))
-    }
-
-    /// Answers one of the gateway's own paths.
-    async fn say(&self, path: BuiltIn, routes: &Routes) -> Result<Response<Bytes>, Refusal> {
-        match path {
-            BuiltIn::OpenApi => Ok(admin::json(routes.openapi.clone())),
-            BuiltIn::Routes => Ok(admin::json(routes.listing.clone())),
-            BuiltIn::Healthz => Ok(admin::json(Bytes::from_static(br#"{"status":"alive"}"#))),
-            BuiltIn::Readyz if self.readiness.check().await => {
-                Ok(admin::json(Bytes::from_static(br#"{"status":"ready"}"#)))
-            }
-            BuiltIn::Readyz => Err(Refusal::NotReady),
-            BuiltIn::Metrics => self.say_metrics().await.ok_or(Refusal::NotFound),
-        }
-    }
-
-    /// `None` where metrics are switched off. Writing those of thousands of routes takes a while, in which a thread of the
-    /// runtime would do nothing else.
-    async fn say_metrics(&self) -> Option<Response<Bytes>> {
-        let exposition = Arc::clone(self.exposition.as_ref()?);
-        let text = tokio::task::spawn_blocking(move || exposition.text());
-        text.await.ok().map(admin::metrics)
     }
 }
 
@@ -404,7 +394,10 @@ fn options(allow: &HeaderValue) -> Response<Bytes> {
 /// The answer to `HEAD`: the length stays, the body does not.
 fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
     let length = response.body().len();
-    if response.status() != StatusCode::NO_CONTENT {
+    if !matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     *response.body_mut() = Bytes::new();

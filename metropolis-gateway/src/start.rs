@@ -16,6 +16,7 @@ use metropolis::{RunError, RunningWorker, worker};
 use tokio::net::TcpListener;
 
 use crate::Gateway;
+use crate::admin::Pages;
 use crate::forward::{check_forwarded, forwarded_by_default};
 use crate::mount::Mounted;
 use crate::server::Server;
@@ -106,7 +107,11 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     };
     let (address, admin_address) = (public.1, admin.as_ref().map(|admin| admin.1));
     let is_local = address.ip().to_canonical().is_loopback();
-    let site = Arc::new(Site::new(&catalog, plan(&gateway, headers, is_local))?);
+    let plan = Plan {
+        address: Some(address),
+        ..plan(&gateway, headers, is_local)
+    };
+    let site = Arc::new(Site::new(&catalog, plan)?);
     let workers = workers::start(gateway.workers).await?;
     site.show(&workers);
     let server = Server::start(site, gateway.threads).await;
@@ -158,6 +163,11 @@ fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
         body_max: gateway.body_max,
         headers,
         is_local,
+        address: None,
+        pages: Pages {
+            docs: gateway.docs,
+            console: gateway.console,
+        },
         fixed: gateway.fixed.clone(),
         discovery: gateway.is_discovering.then_some(gateway.discovery_interval),
         metrics: gateway.metrics,

@@ -93,6 +93,11 @@ const NOT_ACCEPTABLE: Row = row(
     "not_acceptable",
     "the answer would be application/json, which the Accept header rules out",
 );
+const FORBIDDEN: Row = row(
+    403,
+    "forbidden",
+    "only the console's own page may ask for this",
+);
 const BODY_TIMEOUT: Row = row(408, "body_timeout", "the body did not arrive in time");
 const BODY_TOO_LARGE: Row = row(413, "body_too_large", "the body is too large");
 const URI_TOO_LONG: Row = row(414, "uri_too_long", "path and query are too long");
@@ -221,6 +226,8 @@ pub(crate) enum Refusal {
     },
     BodyTimeout,
     NotAcceptable,
+    /// It comes from elsewhere than where it must, in a way this sentence says.
+    Forbidden(&'static str),
     /// `header` tells the client with `types` what would be taken.
     MediaType {
         header: HeaderName,
@@ -244,6 +251,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::BodyTimeout => BODY_TIMEOUT,
             Self::NotAcceptable => NOT_ACCEPTABLE,
+            Self::Forbidden(_) => FORBIDDEN,
             Self::MediaType { .. } => MEDIA_TYPE,
             Self::NotReady => NOT_READY,
             Self::BadAnswer(_) => BAD_ANSWER,
@@ -263,7 +271,9 @@ impl Refusal {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Path(error) => Some(error.to_string()),
-            Self::Bad(what) | Self::Framing(what) => Some((*what).to_owned()),
+            Self::Bad(what) | Self::Framing(what) | Self::Forbidden(what) => {
+                Some((*what).to_owned())
+            }
             Self::UriTooLong { max } => Some(format!("path and query have more than {max} bytes")),
             Self::ValuesTooLong { max } => Some(format!(
                 "the values in the path make an address of more than {max} bytes"

@@ -39,6 +39,8 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_STOP_TIMEOUT",
     "METROPOLIS_DISCOVERY_INTERVAL",
     "METROPOLIS_THREADS",
+    "METROPOLIS_DOCS",
+    "METROPOLIS_CONSOLE",
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
     "METROPOLIS_LOG",
@@ -46,6 +48,7 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_METRICS",
     "METROPOLIS_TRUST_TRACE",
     "METROPOLIS_NATS_SERVER",
+    "METROPOLIS_CHROMIUM",
 ];
 
 /// What the environment says.
@@ -71,6 +74,10 @@ pub struct Settings {
     pub discovery_interval: Duration,
     /// `METROPOLIS_THREADS`: how many threads serve a gateway's connections; one for each core, up to eight, when absent.
     pub threads: Option<NonZeroUsize>,
+    /// `METROPOLIS_DOCS`: `0` answers no `/docs`, the gateway's page about its routes; on otherwise.
+    pub docs: bool,
+    /// `METROPOLIS_CONSOLE`: `0` answers no `/_console`, the gateway's page about what runs; on otherwise.
+    pub console: bool,
     /// `METROPOLIS_REPLY_PREFIXES`: more prefixes of reply subjects a worker may answer to, separated by commas.
     pub reply_prefixes: Vec<String>,
     /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
@@ -138,6 +145,8 @@ impl Default for Settings {
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
             threads: None,
+            docs: true,
+            console: true,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
             log: "info".to_owned(),
@@ -232,6 +241,8 @@ impl Settings {
             "METROPOLIS_THREADS" => {
                 self.threads = some(value).map(|text| count(&text)).transpose()?
             }
+            "METROPOLIS_DOCS" => self.docs = switch(value)?,
+            "METROPOLIS_CONSOLE" => self.console = switch(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
@@ -353,6 +364,8 @@ mod tests {
             ("METROPOLIS_SERVICE", "billing"),
             ("METROPOLIS_STOP_TIMEOUT", "1m"),
             ("METROPOLIS_THREADS", "4"),
+            ("METROPOLIS_DOCS", "0"),
+            ("METROPOLIS_CONSOLE", "false"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
             ("METROPOLIS_ALLOW_BREAKING", "1"),
             ("METROPOLIS_LOG_FORMAT", "json"),
@@ -384,6 +397,7 @@ mod tests {
         assert_eq!(settings.log_format, LogFormat::Json);
         assert!(!settings.metrics);
         assert_eq!(settings.trust_trace, Some(false));
+        assert_eq!((settings.docs, settings.console), (false, false));
         assert!(settings.warnings.is_empty());
     }
 

@@ -6,6 +6,7 @@
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
 //! - [`cluster`] runs several as one
 //! - [`collector`] takes the spans that processes send
+//! - [`browser`] is a headless Chromium, which looks at pages
 //! - [`credentials`] makes keys, tokens and certificates
 //! - [`network`] is a server where each part of a test may do what its printed permissions say
 //! - [`process`] runs the example binaries as child processes
@@ -19,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod browser;
 pub mod cluster;
 pub mod collector;
 pub mod credentials;
@@ -36,6 +38,7 @@ mod readme;
 pub mod wait;
 mod wheel;
 
+pub use browser::Browser;
 pub use http::HttpClient;
 pub use nats_server::NatsServer;
 pub use network::{Network, WITNESS};

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::board::Board;
 use super::routes::Routes;
-use crate::admin::BuiltIn;
-use crate::admission::{Admitted, Quarantined, admit};
+use crate::admin::OwnPaths;
+use crate::admission::{Quarantined, admit};
 use crate::discovery::Seen;
 use crate::metrics::Metrics;
 use crate::operation::Operation;
@@ -24,20 +24,18 @@ const REST_TO_BUILD: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Base {
     pub(super) own: Vec<Operation>,
-    pub(super) built_in: &'static [BuiltIn],
+    pub(super) paths: OwnPaths,
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Base {
     /// The routes there are without any service on the bus.
     pub(super) fn alone(&self) -> Routes {
-        self.with(&Seen::default(), &HashSet::new()).1
+        self.with(&Seen::default(), &HashSet::new())
     }
 
-    fn with(&self, seen: &Seen, served: &HashSet<u64>) -> (Admitted, Routes) {
-        let admitted = admit(&self.own, seen, served);
-        let routes = Routes::of(&admitted, self.built_in, &self.metrics);
-        (admitted, routes)
+    fn with(&self, seen: &Seen, served: &HashSet<u64>) -> Routes {
+        Routes::of(admit(&self.own, seen, served), &self.paths, &self.metrics)
     }
 }
 
@@ -55,7 +53,8 @@ pub(super) async fn follow(base: Base, board: Arc<Board>, mut seen: watch::Recei
             tokio::task::spawn_blocking(move || base.with(&now, &served))
         };
         match building.await {
-            Ok((admitted, routes)) => {
+            Ok(routes) => {
+                let admitted = Arc::clone(&routes.admitted);
                 board.swap(routes, is_complete);
                 say(&mut known, &admitted.quarantined);
                 served = admitted

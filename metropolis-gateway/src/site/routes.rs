@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use metropolis::listing::Line;
-use metropolis::route::{Method, Route, Segment};
+use metropolis::route::{Route, Segment};
 use serde::Serialize;
 
-use crate::admin::BuiltIn;
+use crate::admin::{BuiltIn, OwnPaths};
 use crate::admission::{Admitted, Quarantined, Service};
 use crate::forward::TaskRoute;
 use crate::metrics::{Meter, Metrics};
@@ -33,7 +33,8 @@ pub(crate) struct Routes {
     meters: Vec<Arc<Meter>>,
     tasks: usize,
     instances: BTreeMap<String, usize>,
-    quarantined: usize,
+    /// What all of it was made of.
+    pub(super) admitted: Arc<Admitted>,
 }
 
 /// What `/_routes` answers.
@@ -50,7 +51,7 @@ struct Listed<'a> {
 
 impl Routes {
     /// Works out tables and documents. Takes milliseconds where there are many operations.
-    pub(crate) fn of(admitted: &Admitted, built_in: &[BuiltIn], metrics: &Metrics) -> Self {
+    pub(crate) fn of(admitted: Admitted, paths: &OwnPaths, metrics: &Metrics) -> Self {
         let operations = &admitted.operations;
         let listed = Listed {
             routes: operations.iter().map(Operation::line).collect(),
@@ -60,18 +61,18 @@ impl Routes {
         };
         let tasks = tasks(operations, metrics);
         let meters = tasks.iter().map(|task| Arc::clone(task.meter()));
-        let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, built_in)).collect();
+        let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, paths)).collect();
         Self {
             tasks: tasks.len(),
             meters,
             instances: instances(&admitted.services),
-            quarantined: admitted.quarantined.len(),
-            public: table(tasks, built_in, metrics),
-            admin: table(Vec::new(), BuiltIn::ADMIN, metrics),
+            public: table(tasks, &paths.public, metrics),
+            admin: table(Vec::new(), &paths.admin, metrics),
             openapi: openapi::document(operations).to_string().into(),
             listing: serde_json::to_vec(&listed)
                 .expect("a listing is plain data")
                 .into(),
+            admitted: Arc::new(admitted),
         }
     }
 
@@ -92,7 +93,7 @@ impl Routes {
 
     /// How many services on the bus are not served.
     pub(crate) fn quarantined(&self) -> usize {
-        self.quarantined
+        self.admitted.quarantined.len()
     }
 }
 
@@ -112,31 +113,43 @@ fn instances(services: &[Service]) -> BTreeMap<String, usize> {
 }
 
 /// The gateway's own paths, on whichever listener, each once.
-fn own_meters(metrics: &Metrics, public: &[BuiltIn]) -> Vec<Arc<Meter>> {
-    let only_admin = BuiltIn::ADMIN.iter().filter(|path| !public.contains(path));
-    let all = public.iter().chain(only_admin);
+fn own_meters(metrics: &Metrics, paths: &OwnPaths) -> Vec<Arc<Meter>> {
+    let is_public = |path: BuiltIn| {
+        paths
+            .public
+            .iter()
+            .any(|public| public.path() == path.path())
+    };
+    let only_admin = paths.admin.iter().filter(|path| !is_public(**path));
+    let all = paths.public.iter().chain(only_admin);
     all.map(|path| own_meter(metrics, *path)).collect()
 }
 
 fn own_meter(metrics: &Metrics, path: BuiltIn) -> Arc<Meter> {
-    metrics.meter("GET", format!("/{}", path.name()), 200)
+    let method = path.method().as_str();
+    metrics.meter(method, format!("/{}", path.path().join("/")), 200)
 }
 
 fn table(tasks: Vec<TaskRoute>, built_in: &[BuiltIn], metrics: &Metrics) -> Table<Target> {
-    let own: Vec<(BuiltIn, [Segment; 1])> = built_in
+    let own: Vec<(BuiltIn, Vec<Segment>)> = built_in
         .iter()
-        .map(|path| (*path, [Segment::Literal(path.name().to_owned())]))
+        .map(|path| (*path, literals(path.path())))
         .collect();
     let routes: Vec<Route> = tasks.iter().map(|task| task.route().clone()).collect();
     let own = own.iter().map(|(path, segments)| {
         let target = Target::BuiltIn(*path, own_meter(metrics, *path));
-        (Method::Get, &segments[..], target)
+        (path.method(), &segments[..], target)
     });
     let tasks = routes.iter().zip(tasks).map(|(route, task)| {
         let target = Target::Task(Box::new(task));
         (route.method, route.segments(), target)
     });
     Table::of(own.chain(tasks))
+}
+
+fn literals(path: &[&str]) -> Vec<Segment> {
+    let literal = |segment: &&str| Segment::Literal((*segment).to_owned());
+    path.iter().map(literal).collect()
 }
 
 impl Target {

@@ -39,6 +39,11 @@ fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
         body_max: 1,
         headers: Vec::new(),
         is_local: false,
+        address: None,
+        pages: Pages {
+            docs: true,
+            console: true,
+        },
         fixed: Vec::new(),
         discovery: None,
         metrics: true,

@@ -81,7 +81,13 @@ fn worker(specs: impl IntoIterator<Item = TaskSpec>) -> Permissions {
 fn gateway(subjects: &[&str]) -> Permissions {
     Permissions {
         subscribe: vec!["_INBOX_gateway.>".to_owned()],
-        publish: subjects.iter().copied().map(str::to_owned).collect(),
+        publish: subjects
+            .iter()
+            .copied()
+            // What its console asks.
+            .chain(["$SRV.STATS"])
+            .map(str::to_owned)
+            .collect(),
         responses: None,
     }
 }

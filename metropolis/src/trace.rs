@@ -37,7 +37,7 @@ impl TraceId {
     /// A new one.
     #[must_use]
     pub fn random() -> Self {
-        Self(random())
+        Self(new_trace())
     }
 
     /// `None` for sixteen zeros.
@@ -89,7 +89,7 @@ impl TraceContext {
     pub fn unrecorded(trace_id: TraceId) -> Self {
         Self {
             trace_id,
-            span_id: random(),
+            span_id: new_span(),
             is_sampled: false,
         }
     }
@@ -219,31 +219,56 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     );
 }
 
-/// Random numbers, fetched from the operating system a batch at a time: a call of it for each request would cost more than
-/// all that tracing does for a request which is not recorded.
-struct Randoms {
-    bytes: [u8; 1024],
-    used: usize,
+/// Names for traces and spans of one thread: what sets it apart from all others, and a counter in disguise.
+///
+/// Names have to differ and to be spread evenly, which the last bytes of a trace's are chosen by; nobody must be unable to
+/// guess them. The operating system's own numbers would cost more than all else that is done for a request that is not
+/// recorded.
+struct Names {
+    prefix: u64,
+    counter: u64,
 }
 
-/// Random bytes, not all of them zero.
-fn random<const BYTES: usize>() -> [u8; BYTES] {
-    thread_local! {
-        static RANDOMS: RefCell<Randoms> = const { RefCell::new(Randoms { bytes: [0; 1024], used: 1024 }) };
-    }
-    RANDOMS.with_borrow_mut(|randoms| {
-        if randoms.used + BYTES > randoms.bytes.len() {
-            getrandom::fill(&mut randoms.bytes)
-                .expect("an operating system that runs us has a random number generator");
-            randoms.used = 0;
+impl Names {
+    fn new() -> Self {
+        let mut seed = [0; 16];
+        getrandom::fill(&mut seed)
+            .expect("an operating system that runs us has a random number generator");
+        let seed = u128::from_ne_bytes(seed);
+        Self {
+            prefix: (seed >> 64) as u64,
+            counter: seed as u64,
         }
-        let mut bytes = [0; BYTES];
-        bytes.copy_from_slice(&randoms.bytes[randoms.used..][..BYTES]);
-        randoms.used += BYTES;
-        // The odds are 2^-64 for a span; a standard that forbids it is kept.
-        bytes[0] |= u8::from(bytes == [0; BYTES]);
-        bytes
+    }
+
+    /// The next number of SplitMix64 (Steele, Lea and Flood 2014), which has each number once. Never zero: that is no name.
+    fn next(&mut self) -> u64 {
+        loop {
+            self.counter = self.counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.counter;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^= z >> 31;
+            if z != 0 {
+                return z;
+            }
+        }
+    }
+}
+
+thread_local! {
+    static NAMES: RefCell<Names> = RefCell::new(Names::new());
+}
+
+fn new_trace() -> [u8; 16] {
+    NAMES.with_borrow_mut(|names| {
+        let name = u128::from(names.prefix) << 64 | u128::from(names.next());
+        name.to_be_bytes()
     })
+}
+
+fn new_span() -> [u8; 8] {
+    NAMES.with_borrow_mut(|names| names.next().to_be_bytes())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The log: JSON lines, access lines that hold no secret, a flood that stays small, and a reader that is slow.
 
+use std::collections::BTreeSet;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -14,6 +15,13 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{JSON, SOON, metrics_of, started, value};
 
+const PAGE: &str = include_str!("../../../docs/operations.md");
+
+const TRACED: (&str, &str) = (
+    "traceparent",
+    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+);
+
 /// The lines of a process that are JSON, as all of them have to be.
 fn lines(process: &Process) -> Vec<Value> {
     let output = process.output();
@@ -21,6 +29,16 @@ fn lines(process: &Process) -> Vec<Value> {
     lines
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect()
+}
+
+/// What the page says that an access line can hold.
+fn documented() -> BTreeSet<&'static str> {
+    let section = PAGE.split("## Logs").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let members = rows.filter_map(|row| row.split('`').next());
+    // Nobody is in a span of their own here.
+    members.filter(|member| *member != "spans").collect()
 }
 
 async fn hello() -> (Process, SocketAddr) {
@@ -41,7 +59,7 @@ async fn each_request_leaves_one_access_line_without_its_contents() {
             r#"{"data":"secret-body"}"#,
         )
         .await;
-    client.send("GET", "/foo/bar", &[], "").await;
+    client.send("GET", "/foo/bar", &[TRACED], "").await;
     client.send("GET", "/secret-path", &[], "").await;
     client.send("GET", "/healthz", &[], "").await;
     process.signal("TERM").await;
@@ -60,6 +78,13 @@ async fn each_request_leaves_one_access_line_without_its_contents() {
     let [good, bad, nowhere] = access[..] else {
         panic!("three lines, not {access:?}");
     };
+    let members = access
+        .iter()
+        .flat_map(|line| line.as_object().unwrap().keys());
+    assert_eq!(
+        members.map(String::as_str).collect::<BTreeSet<_>>(),
+        documented()
+    );
     for line in &access {
         assert_eq!(
             (&line["level"], &line["message"]),

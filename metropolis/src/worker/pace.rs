@@ -18,8 +18,12 @@ const CALM_AFTER: u32 = 1024;
 
 /// A poll up to this long is quick: handing it to another thread would cost a good part of it.
 const QUICK_POLL: Duration = Duration::from_micros(50);
-/// So many quick polls in a row make a task quick; until then each poll is expected to be long.
+/// So many quick polls make a task quick; until then each poll is expected to be long.
 const QUICK_AFTER: u32 = 64;
+/// So many quick polls are remembered, and one that is not quick makes so many of them forgotten. Now and then a thread
+/// loses its core in the middle of a poll, which says nothing of the task; several such polls in a hundred do.
+const QUICK_MAX: u32 = 128;
+const QUICK_LOST: u32 = 32;
 
 thread_local! {
     static IS_SLOW_LANE: Cell<bool> = const { Cell::new(false) };
@@ -31,8 +35,9 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     slow: AtomicBool,
-    /// Polls without a long one among them, and without one that is not quick, up to what is of interest.
+    /// Polls without a long one among them, up to what is of interest.
     calm: AtomicU32,
+    /// Quick polls that are remembered.
     quick: AtomicU32,
 }
 
@@ -77,9 +82,11 @@ impl Pace {
             self.slow.store(false, Ordering::Relaxed);
         }
         if took > QUICK_POLL {
-            self.quick.store(0, Ordering::Relaxed);
+            let quick = self.quick.load(Ordering::Relaxed);
+            self.quick
+                .store(quick.saturating_sub(QUICK_LOST), Ordering::Relaxed);
         } else {
-            count(&self.quick, QUICK_AFTER);
+            count(&self.quick, QUICK_MAX);
         }
     }
 }
@@ -146,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_polls_in_a_row_make_a_task_quick_until_one_is_not() {
+    fn quick_polls_make_a_task_quick_until_several_are_not() {
         let pace = Pace::default();
         note(&pace, QUICK_AFTER - 1, QUICK_POLL);
         assert!(!pace.is_quick());
@@ -154,5 +161,18 @@ mod tests {
         assert!(pace.is_quick());
         note(&pace, 1, QUICK_POLL * 2);
         assert!(!pace.is_quick() && !pace.is_slow());
+    }
+
+    #[test]
+    fn a_task_that_is_interrupted_now_and_then_stays_quick() {
+        let pace = Pace::default();
+        note(&pace, QUICK_MAX, QUICK_POLL);
+        for _ in 0..100 {
+            note(&pace, 1, QUICK_POLL * 2);
+            assert!(pace.is_quick());
+            note(&pace, QUICK_LOST, QUICK_POLL);
+        }
+        note(&pace, 3, QUICK_POLL * 2);
+        assert!(!pace.is_quick());
     }
 }

@@ -1,5 +1,6 @@
 //! Routes that are written down, for responders that announce nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,10 +88,12 @@ pub(crate) fn beside(
     mut operations: Vec<Operation>,
     routes: &[StaticRoute],
 ) -> Result<Vec<Operation>, Problems> {
+    let shape = |operation: &Operation| operation.route.as_ref().map(Route::shape);
+    let mut taken: HashSet<String> = operations.iter().filter_map(shape).collect();
     let mut problems = Vec::new();
     for route in routes {
         match route.operation() {
-            Ok(operation) if is_taken(&operation, &operations) => {
+            Ok(operation) if shape(&operation).is_some_and(|shape| !taken.insert(shape)) => {
                 problems.push(Problem::new(format!(
                     "the configured route `{}` is there already",
                     route.http
@@ -102,11 +105,4 @@ pub(crate) fn beside(
     }
     Problems(problems).check()?;
     Ok(operations)
-}
-
-fn is_taken(operation: &Operation, operations: &[Operation]) -> bool {
-    let shape = |operation: &Operation| operation.route.as_ref().map(Route::shape);
-    operations
-        .iter()
-        .any(|known| shape(known) == shape(operation))
 }

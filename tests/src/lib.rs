@@ -16,6 +16,7 @@
 //! - [`proxy`] is a TCP proxy that delays, stalls and cuts
 //! - [`http`] sends requests exactly as the test wrote them
 //! - [`load`] keeps closed-loop load around a scenario
+//! - [`measure`] is what the benches stand on
 //! - [`wait`] has the deadlines
 
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ pub mod http;
 mod install;
 pub mod kubernetes;
 pub mod load;
+pub mod measure;
 pub mod nats_server;
 pub mod network;
 pub mod process;

@@ -328,7 +328,7 @@ fn run_cargo_build() -> Result<String, String> {
 
 /// Takes away the variables cargo describes the tested package with. Build scripts that watch them,
 /// such as ring's, would run again here and once more in the user's next build.
-fn forget_this_package(cargo: &mut std::process::Command) {
+pub(crate) fn forget_this_package(cargo: &mut std::process::Command) {
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {

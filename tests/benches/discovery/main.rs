@@ -1,86 +1,77 @@
 //! From a worker's announcement to its first answer through a gateway that had never heard of it.
 //!
-//! `cargo bench -p metropolis-tests --bench discovery`. The gateway is a process of its own, this binary
-//! again; the clock starts when this process hears the announcement, which is when the gateway does.
+//! `cargo bench -p metropolis-tests --bench discovery`. The gateway is the program of that name; the clock
+//! starts when this process hears the announcement, which is when the gateway does.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use metropolis::service::ANNOUNCE;
 use metropolis::{Bus, NatsOptions, TaskMeta, TaskSpec, Worker};
-use metropolis_gateway::Gateway;
-use metropolis_tests::process::address_in;
-use metropolis_tests::{HttpClient, NatsServer, Process};
-
-use report::table;
-
-#[path = "../report.rs"]
-#[expect(dead_code, reason = "figures of one contender have no ratios")]
-mod report;
+use metropolis_tests::measure::Player;
+use metropolis_tests::measure::plan::Part;
+use metropolis_tests::measure::report::{self, percentile, table, verdict};
+use metropolis_tests::{HttpClient, NatsServer, eventually};
 
 /// Workers that join, one after the other; a few more go before them.
 const WORKERS: usize = 300;
 const WARM_UP: usize = 20;
+
+const MEDIAN_GOAL_MS: f64 = 10.0;
+const MOST_GOAL_MS: f64 = 20.0;
+
+/// How long the gateway may take to be ready.
+const READY_DEADLINE: Duration = Duration::from_secs(10);
 
 #[metropolis::task(subject = "bench.joined.get")]
 async fn joined() -> u32 {
     7
 }
 
-/// What this binary is called with to be the gateway.
-const GATEWAY: &str = "gateway";
-
 #[tokio::main]
 async fn main() {
-    if std::env::args().any(|word| word == GATEWAY) {
-        return play_gateway().await;
-    }
+    let Part::Bench(plan) = Part::of_this_process() else {
+        panic!("this bench has no roles");
+    };
     let server = NatsServer::start().await;
-    let (_gateway, address) = gateway(&server).await;
+    let gateway = gateway(&server).await;
     let bus = connect(&server).await;
+    let workers = plan.either(WORKERS, WARM_UP);
     let mut times = Vec::new();
-    for number in 0..WARM_UP + WORKERS {
-        let time = join(&server, &bus, address, number).await;
+    for number in 0..WARM_UP + workers {
+        let time = join(&server, &bus, gateway.address(), number).await;
         if number >= WARM_UP {
             times.push(time.as_secs_f64() * 1000.0);
         }
     }
-    times.sort_by(f64::total_cmp);
-    let at = |percent: usize| format!("{:.2} ms", times[(times.len() - 1) * percent / 100]);
-    let row = vec![at(50), at(99), at(100), "10 ms, 20 ms".to_owned()];
-    let text = table(&["median", "p99", "max", "goal of median and p99"], &[row]);
-    report::publish(
-        "bench-discovery",
-        &format!("Announce to first answer, {WORKERS} workers\n\n{text}"),
-    );
+    report::publish("discovery", &report(&mut times));
 }
 
-/// A gateway with no polling that could help it.
-async fn play_gateway() {
-    let gateway = Gateway::from_env().await.expect("the server is there");
-    let gateway = gateway.with_discovery_interval(Duration::from_secs(3600));
-    let ended = gateway.with_discovery().run().await;
-    ended.expect("the gateway can start");
+fn report(times: &mut [f64]) -> String {
+    let mut row = |name: &str, share, goal| {
+        let time = percentile(times, share);
+        let figure = format!("{time:.1}");
+        vec![name.to_owned(), figure, verdict(time, goal)]
+    };
+    let rows = [
+        row("median", 0.5, Some(MEDIAN_GOAL_MS)),
+        row("99 of 100", 0.99, Some(MOST_GOAL_MS)),
+        row("all", 1.0, None),
+    ];
+    let heads = ["announce to first answer, ms", "metropolis", "goal"];
+    let table = table(&heads, &rows);
+    format!("## Discovery\n\n{} workers.\n\n{table}", times.len())
 }
 
-/// The gateway's process, ready.
-async fn gateway(server: &NatsServer) -> (Process, SocketAddr) {
-    let own = std::env::current_exe().expect("the system knows what runs here");
-    let gateway = Process::program(own)
-        .args([GATEWAY])
-        .env("METROPOLIS_NATS_URL", server.url())
-        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
-        .start()
-        .await;
-    let line = gateway
-        .wait_for_line(|line| line.contains("listening on"))
-        .await;
-    let address = address_in(&line).expect("the line names the address");
-    let mut client = HttpClient::connect(address).await;
-    while client.send("GET", "/readyz", &[], "").await.status != 200 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    (gateway, address)
+/// The gateway, ready, with no polling that could help it.
+async fn gateway(server: &NatsServer) -> Player {
+    let gateway = Player::gateway(&server.url(), &["--discovery-interval", "1h"]).await;
+    let mut client = HttpClient::connect(gateway.address()).await;
+    eventually(READY_DEADLINE, async || {
+        client.send("GET", "/readyz", &[], "").await.status == 200
+    })
+    .await;
+    gateway
 }
 
 /// A worker of a task of its own joins, is asked until it answers, and leaves.

@@ -3,24 +3,27 @@
 //! `cargo bench -p metropolis-tests --bench dispatch`. The counting allocator is why this is a binary of its own.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use metropolis::__private::Alone;
 use metropolis::bus::Incoming;
 use metropolis::subject::Subject;
 use metropolis::wire::Headers;
+use metropolis_tests::measure::Plan;
+use metropolis_tests::measure::plan::Part;
+use metropolis_tests::measure::report::{self, Spread, ratio};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use report::{Spread, ratio};
-
-#[path = "../report.rs"]
-mod report;
-
 /// Rounds that count; one more goes before them.
 const ROUNDS: usize = 15;
+/// Calls of one round; fewer of those that take long.
 const CALLS: u32 = 100_000;
+const LARGE_CALLS: u32 = 20_000;
+
+/// The text of a ping that makes 32 bytes of JSON, and of one that makes 4 KiB.
+const TEXTS: [usize; 2] = [10, 4074];
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Ping {
@@ -45,12 +48,12 @@ struct Contender<'a> {
 }
 
 impl Contender<'_> {
-    fn nanoseconds(&self) -> f64 {
+    fn nanoseconds(&self, calls: u32) -> f64 {
         let start = Instant::now();
-        for _ in 0..CALLS {
+        for _ in 0..calls {
             black_box((self.answer)());
         }
-        per_call(start.elapsed())
+        start.elapsed().as_nanos() as f64 / f64::from(calls)
     }
 
     fn allocations(&self) -> (u64, u64) {
@@ -59,13 +62,24 @@ impl Contender<'_> {
     }
 }
 
-fn per_call(time: Duration) -> f64 {
-    time.as_nanos() as f64 / f64::from(CALLS)
+fn main() {
+    let Part::Bench(plan) = Part::of_this_process() else {
+        panic!("this bench has no roles");
+    };
+    let rows: Vec<_> = TEXTS
+        .iter()
+        .flat_map(|text| figures(&plan, *text))
+        .collect();
+    let heads = ["one call, no bus", "ns", "ratio", "allocations", "bytes"];
+    let table = report::table(&heads, &rows);
+    report::publish("dispatch", &format!("## Dispatch\n\n{table}"));
 }
 
-fn main() {
-    let whole = Bytes::from_static(br#"{"id":12345,"text":"abcdefghij"}"#);
-    let rest = Bytes::from_static(br#"{"text":"abcdefghij"}"#);
+/// All contenders with a payload of one size.
+fn figures(plan: &Plan, text: usize) -> Vec<Vec<String>> {
+    let text = "a".repeat(text);
+    let whole = Bytes::from(format!(r#"{{"id":12345,"text":"{text}"}}"#));
+    let rest = Bytes::from(format!(r#"{{"text":"{text}"}}"#));
     let (plain, to_plain) = (Alone::of::<plain>(), subject("bench.plain"));
     let (keyed, to_keyed) = (Alone::of::<keyed>(), subject("bench.12345.keyed"));
     let contenders = [
@@ -85,7 +99,7 @@ fn main() {
     for contender in &contenders {
         assert_eq!((contender.answer)(), whole, "{}", contender.name);
     }
-    report::publish("bench-dispatch", &report(&contenders));
+    compare(plan, &contenders, whole.len())
 }
 
 fn subject(text: &'static str) -> Subject {
@@ -112,29 +126,26 @@ fn by_hand(payload: &Bytes) -> Bytes {
 }
 
 /// The first contender is the baseline; the rounds go through all of them in turn.
-fn report(contenders: &[Contender<'_>]) -> String {
+fn compare(plan: &Plan, contenders: &[Contender<'_>], size: usize) -> Vec<Vec<String>> {
+    let calls = if size < 1024 { CALLS } else { LARGE_CALLS };
     let mut times = vec![Vec::new(); contenders.len()];
-    for round in 0..=ROUNDS {
+    for round in 0..=plan.rounds(ROUNDS) {
         for (contender, times) in contenders.iter().zip(&mut times) {
-            let time = contender.nanoseconds();
+            let time = contender.nanoseconds(calls);
             if round > 0 {
                 times.push(time);
             }
         }
     }
-    let rows: Vec<Vec<String>> = contenders
-        .iter()
-        .zip(&times)
-        .map(|(contender, of_it)| row(contender, of_it, &times[0]))
-        .collect();
-    let heads = ["one call, no bus", "ns", "ratio", "allocations", "bytes"];
-    format!("## Dispatch\n\n{}", report::table(&heads, &rows))
+    let rows = contenders.iter().zip(&times);
+    rows.map(|(contender, of_it)| row(contender, size, of_it, &times[0]))
+        .collect()
 }
 
-fn row(contender: &Contender<'_>, times: &[f64], baseline: &[f64]) -> Vec<String> {
+fn row(contender: &Contender<'_>, size: usize, times: &[f64], baseline: &[f64]) -> Vec<String> {
     let (allocations, bytes) = contender.allocations();
     vec![
-        contender.name.to_owned(),
+        format!("{}, {size} B", contender.name),
         format!("{:.0}", Spread::of(times.iter().copied())),
         ratio(times, baseline).to_string(),
         allocations.to_string(),

@@ -8,11 +8,9 @@ use metropolis::bus::Outgoing;
 use metropolis::subject::Subject;
 use metropolis::{Bus, NatsOptions};
 use metropolis_tests::NatsServer;
+use metropolis_tests::measure::plan::Part;
+use metropolis_tests::measure::{books, report};
 use tokio::task::JoinSet;
-
-#[path = "../report.rs"]
-#[expect(dead_code, reason = "the other benches compare, this one only reports")]
-mod report;
 
 /// Requests of one round, and rounds: memory is looked at after each.
 const ROUND: usize = 100_000;
@@ -26,6 +24,10 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
+    let Part::Bench(plan) = Part::of_this_process() else {
+        panic!("this bench has no roles");
+    };
+    let rounds = plan.rounds(ROUNDS);
     let server = NatsServer::start().await;
     // Somebody listens and never answers.
     let silent = connect(&server, "silent").await;
@@ -35,15 +37,15 @@ async fn main() {
     let bus = connect(&server, "client").await;
 
     let mut rows = Vec::new();
-    for round in 0..=ROUNDS {
-        let mebibytes = format!("{:.1}", resident() / 1024.0);
+    for round in 0..=rounds {
+        let megabytes = format!("{:.1}", books::resident_mb(std::process::id()));
         let in_flight = bus.counters().in_flight.to_string();
-        rows.push(vec![(round * ROUND).to_string(), mebibytes, in_flight]);
-        if round < ROUNDS {
+        rows.push(vec![(round * ROUND).to_string(), megabytes, in_flight]);
+        if round < rounds {
             waste(&bus).await;
         }
     }
-    let heads = ["requests", "resident MiB", "slots taken"];
+    let heads = ["requests", "resident, MB", "slots taken"];
     report::publish("memory", &report::table(&heads, &rows));
 }
 
@@ -71,12 +73,4 @@ async fn request(bus: Bus, times_out: bool) {
     } else {
         let _ = tokio::time::timeout(PATIENCE, request).await;
     }
-}
-
-/// Kibibytes of memory this process holds; zero where the system does not tell.
-fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or(0.0)
 }

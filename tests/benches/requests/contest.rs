@@ -1,208 +1,274 @@
-//! One contest: the same load on a baseline and on metropolis, in turns, each time in fresh processes.
+//! One contest: the same loads on each contender in turns, each time in fresh processes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use metropolis_tests::NatsServer;
-use tokio::time::sleep;
+use metropolis_tests::measure::Plan;
+use metropolis_tests::measure::load::Sample;
+use metropolis_tests::measure::report::{
+    self, Spread, median, percentile, progress, ratio, verdict,
+};
 
-use crate::load::Load;
-use crate::report::{self, Spread, ratio};
-use crate::roles::{Role, Side};
-use crate::{PAYLOAD, cpu, over_http};
+use crate::cast::Cast;
+use crate::shape::Shape;
 
 /// Rounds that count; one more goes before them.
-const ROUNDS: usize = 7;
-const WARM_UP: Duration = Duration::from_millis(200);
-const WINDOW: Duration = Duration::from_millis(500);
+const ROUNDS: usize = 5;
+/// How long a load runs before it is measured, and how long it is; the second ones for a quick look.
+const WARM_UP: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(100)];
+const WINDOW: [Duration; 2] = [Duration::from_millis(400), Duration::from_millis(200)];
 
-/// What is compared, and the most the ratio may be.
+/// Contenders, and which of them are compared.
 pub(crate) struct Contest {
+    pub(crate) contenders: Vec<Contender>,
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) counted: Counted,
+    pub(crate) shapes: Vec<Shape>,
+}
+
+/// One way to answer, by its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Contender {
     pub(crate) name: &'static str,
+    pub(crate) cast: Cast,
+}
+
+/// Two contenders, by their places, and the most that the ratios of the second to the first may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) name: &'static str,
+    pub(crate) baseline: usize,
+    pub(crate) ours: usize,
+    /// Of CPU time, under the usual load.
     pub(crate) goal: Option<f64>,
-    pub(crate) stage: Stage,
+    /// Of the time an answer takes, one at a time.
+    pub(crate) latency_goal: Option<f64>,
 }
 
-/// The processes of one measurement, apart from this one.
-///
-/// The server is new each time too: an old one may not have noticed yet that the last worker is gone.
-pub(crate) enum Stage {
-    /// A worker behind a server.
-    Worker {
-        subject: &'static str,
-        in_flight: usize,
-    },
-    /// A gateway in front of a server, and the baseline's worker behind it.
-    Gateway,
-    /// HTTP and the work in one process.
-    Embedded,
+/// Whose CPU time a contest is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    First,
+    All,
 }
 
-/// What one measurement found.
-struct Sample {
-    /// CPU µs per request, by process; the measured one first.
-    spent: Vec<(&'static str, f64)>,
-    per_second: f64,
-}
-
-/// What all rounds of a contest found.
+/// What all rounds found.
 pub(crate) struct Outcome {
-    name: &'static str,
-    goal: Option<f64>,
-    baseline: Vec<Sample>,
-    ours: Vec<Sample>,
+    contest: Contest,
+    /// By contender.
+    found: Vec<Found>,
+}
+
+/// What all rounds found of one contender.
+#[derive(Default)]
+struct Found {
+    /// Why there is nothing, where it cannot be measured on this machine.
+    missing: Option<&'static str>,
+    processes: Vec<&'static str>,
+    /// By shape and round.
+    samples: Vec<Vec<Sample>>,
 }
 
 impl Contest {
-    pub(crate) async fn run(self) -> Outcome {
-        let (mut baseline, mut ours) = (Vec::new(), Vec::new());
-        for round in 0..=ROUNDS {
-            // Every other round begins with the other side, so that neither always follows the same neighbour.
-            let order = if round % 2 == 0 {
-                [Side::Baseline, Side::Ours]
-            } else {
-                [Side::Ours, Side::Baseline]
-            };
-            for side in order {
-                let sample = self.stage.measure(side).await;
-                if round > 0 {
-                    match side {
-                        Side::Baseline => baseline.push(sample),
-                        Side::Ours => ours.push(sample),
-                    }
+    /// What is wanted of this contest, if anything is.
+    pub(crate) fn wanted(mut self, plan: &Plan) -> Option<Self> {
+        let wants = |pair: &Pair, shape: &Shape| plan.wants(&figure(pair, *shape));
+        let (pairs, shapes) = (self.pairs.clone(), self.shapes.clone());
+        self.pairs
+            .retain(|pair| shapes.iter().any(|shape| wants(pair, shape)));
+        self.shapes
+            .retain(|shape| pairs.iter().any(|pair| wants(pair, shape)));
+        (!self.pairs.is_empty()).then_some(self)
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.pairs[0].name
+    }
+
+    pub(crate) async fn run(self, plan: &Plan) -> Outcome {
+        let mut found: Vec<Found> = self.contenders.iter().map(|one| self.found(one)).collect();
+        for round in 0..=plan.rounds(ROUNDS) {
+            // Each round begins with another one, so that none always follows the same neighbour.
+            for place in 0..self.contenders.len() {
+                let at = (place + round) % self.contenders.len();
+                if found[at].missing.is_none() {
+                    self.measure(at, &mut found[at], plan, round > 0).await;
                 }
             }
         }
         Outcome {
-            name: self.name,
-            goal: self.goal,
-            baseline,
-            ours,
+            contest: self,
+            found,
         }
     }
-}
 
-impl Stage {
-    async fn measure(&self, side: Side) -> Sample {
-        match self {
-            Self::Worker { subject, in_flight } => {
-                let server = NatsServer::start().await;
-                let worker = Role::Worker.start(side, &server.url()).await;
-                let load = Load::over_nats(&server.url(), subject, *in_flight, PAYLOAD).await;
-                sample(
-                    load,
-                    &[("worker", worker.pid()), ("nats-server", server.pid())],
-                )
-                .await
-            }
-            Self::Gateway => {
-                let server = NatsServer::start().await;
-                let worker = Role::Worker.start(Side::Baseline, &server.url()).await;
-                let gateway = Role::Gateway.start(side, &server.url()).await;
-                let load = over_http(gateway.address).await;
-                sample(
-                    load,
-                    &[
-                        ("gateway", gateway.pid()),
-                        ("nats-server", server.pid()),
-                        ("worker", worker.pid()),
-                    ],
-                )
-                .await
-            }
-            Self::Embedded => {
-                let process = Role::Embedded.start(side, "").await;
-                let load = over_http(process.address).await;
-                sample(load, &[("process", process.pid())]).await
-            }
+    fn found(&self, contender: &Contender) -> Found {
+        let missing = contender.cast.missing();
+        if let Some(why) = missing {
+            progress(&format!("{} is left out: {why}", contender.name));
+        }
+        Found {
+            missing,
+            processes: Vec::new(),
+            samples: vec![Vec::new(); self.shapes.len()],
         }
     }
-}
 
-/// Measures one window of a load that has warmed up.
-async fn sample(mut load: Load, processes: &[(&'static str, u32)]) -> Sample {
-    sleep(WARM_UP).await;
-    let all: Vec<(&'static str, u32)> = [processes, &[("load", std::process::id())]].concat();
-    let spent = || -> Vec<Duration> { all.iter().map(|(_, pid)| cpu::spent(*pid)).collect() };
-    let (start, answered, before) = (Instant::now(), load.answered(), spent());
-    sleep(WINDOW).await;
-    let (time, answered, after) = (start.elapsed(), load.answered() - answered, spent());
-    assert!(answered > 0, "nothing was answered");
-    let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / answered as f64;
-    Sample {
-        spent: all
-            .iter()
-            .zip(before.iter().zip(after))
-            .map(|((name, _), (before, after))| (*name, micros(after - *before)))
-            .collect(),
-        per_second: answered as f64 / time.as_secs_f64(),
+    async fn measure(&self, at: usize, found: &mut Found, plan: &Plan, counts: bool) {
+        let stage = self.contenders[at].cast.start().await;
+        let [warm_up, window] = [WARM_UP, WINDOW].map(|[slow, quick]| plan.either(slow, quick));
+        for (shape, samples) in self.shapes.iter().zip(&mut found.samples) {
+            let mut load = stage.load(*shape).await;
+            let sample = load.sample(&stage.pids(), warm_up, window).await;
+            if counts {
+                samples.push(sample);
+            }
+        }
+        found.processes = stage.processes.iter().map(|(name, _)| *name).collect();
     }
 }
 
-/// Both tables: the ratios with their goals, and where the time went.
+/// What a figure is called, for people and for those who ask for it.
+fn figure(pair: &Pair, shape: Shape) -> String {
+    format!("{}, {shape}", pair.name)
+}
+
+/// The ratios with their goals, the times of answers, and where the CPU time went.
 pub(crate) fn report(outcomes: &[Outcome]) -> String {
-    let heads = [
-        "CPU µs per request",
-        "baseline",
-        "metropolis",
-        "ratio",
-        "goal",
-    ];
-    let ratios: Vec<Vec<String>> = outcomes.iter().map(Outcome::ratios).collect();
+    let heads = ["", "baseline", "metropolis", "ratio", "goal"];
+    let rounds = outcomes[0].rounds();
     let mut report = format!(
-        "## Requests\n\nMedian (least–most) of {ROUNDS} rounds, the measured process alone.\n\n"
+        "## CPU µs per request\n\nMedian (least–most) of {rounds} rounds: of the process in question, and of all \
+         processes for a whole path.\n\n"
     );
-    report += &report::table(&heads, &ratios);
-    report += "\n## By process\n\nMedians of CPU µs per request, and requests per second.\n\n";
-    let heads = ["", "who", "CPU µs per request", "sum", "requests/s"];
-    let shares: Vec<Vec<String>> = outcomes.iter().flat_map(Outcome::shares).collect();
-    report + &report::table(&heads, &shares) + "\n"
+    let rows: Vec<_> = outcomes.iter().flat_map(Outcome::costs).collect();
+    report += &report::table(&heads, &rows);
+    let rows: Vec<_> = outcomes.iter().flat_map(Outcome::latencies).collect();
+    if !rows.is_empty() {
+        report += "\n## Time to an answer, one request at a time\n\nMedian of the requests of a round, in µs.\n\n";
+        report += &report::table(&heads, &rows);
+    }
+    report += "\n## By process\n\nMedians of CPU µs per request. The last column is of requests one at a time.\n\n";
+    let heads = [
+        "",
+        "who",
+        "CPU µs per request",
+        "sum",
+        "of the load",
+        "requests/s",
+        "99 of 100 within, µs",
+    ];
+    let rows: Vec<_> = outcomes.iter().flat_map(Outcome::shares).collect();
+    report + &report::table(&heads, &rows) + "\n"
 }
 
 impl Outcome {
-    fn ratios(&self) -> Vec<String> {
-        let measured = |samples: &[Sample]| -> Vec<f64> {
-            samples.iter().map(|sample| sample.spent[0].1).collect()
-        };
-        let (baseline, ours) = (measured(&self.baseline), measured(&self.ours));
-        let ratio = ratio(&ours, &baseline);
-        vec![
-            self.name.to_owned(),
-            Spread::of(baseline).to_string(),
-            Spread::of(ours).to_string(),
-            ratio.to_string(),
-            verdict(ratio.median, self.goal),
-        ]
+    fn rounds(&self) -> usize {
+        let rounds = self.found.iter().map(|found| found.samples[0].len());
+        rounds.max().unwrap_or_default()
     }
 
-    fn shares(&self) -> [Vec<String>; 2] {
-        [("baseline", &self.baseline), ("metropolis", &self.ours)].map(|(who, samples)| {
-            let median =
-                |figure: &dyn Fn(&Sample) -> f64| Spread::of(samples.iter().map(figure)).median;
-            let share = |at: usize| {
-                format!(
-                    "{} {:.2}",
-                    samples[0].spent[at].0,
-                    median(&|sample| sample.spent[at].1)
-                )
-            };
-            let shares: Vec<String> = (0..samples[0].spent.len()).map(share).collect();
-            let sum = median(&|sample| sample.spent.iter().map(|(_, micros)| micros).sum());
-            vec![
-                self.name.to_owned(),
-                who.to_owned(),
-                shares.join(", "),
-                format!("{sum:.2}"),
-                format!("{:.0}", median(&|sample| sample.per_second)),
-            ]
+    /// Each pair under each load, as far as both were measured.
+    fn figures(&self) -> impl Iterator<Item = Figure<'_>> {
+        let pairs = self.contest.pairs.iter();
+        pairs.flat_map(move |pair| {
+            let sides = [pair.baseline, pair.ours].map(|at| &self.found[at]);
+            let is_there = sides.iter().all(|found| found.missing.is_none());
+            let shapes = self.contest.shapes.iter().enumerate();
+            shapes.filter(move |_| is_there).map(move |(at, shape)| {
+                let [baseline, ours] = sides.map(|found| &found.samples[at][..]);
+                Figure {
+                    pair,
+                    shape: *shape,
+                    baseline,
+                    ours,
+                }
+            })
         })
+    }
+
+    fn costs(&self) -> Vec<Vec<String>> {
+        let cost = |sample: &Sample| match self.contest.counted {
+            Counted::First => sample.spent[0],
+            Counted::All => sample.spent.iter().sum(),
+        };
+        let costs = self.figures().map(|figure| {
+            let goal = figure.pair.goal.filter(|_| figure.shape == Shape::USUAL);
+            figure.row(cost, 2, goal)
+        });
+        costs.collect()
+    }
+
+    fn latencies(&self) -> Vec<Vec<String>> {
+        let alone = self.figures().filter(|figure| figure.shape.is_alone());
+        let p50 = |sample: &Sample| median(sample.latencies.iter().copied());
+        let rows = alone.map(|figure| {
+            let goal = figure.pair.latency_goal;
+            figure.row(p50, 0, goal)
+        });
+        rows.collect()
+    }
+
+    fn shares(&self) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        for (at, shape) in self.contest.shapes.iter().enumerate() {
+            let name = format!("{}, {shape}", self.contest.name());
+            for (contender, found) in self.contest.contenders.iter().zip(&self.found) {
+                rows.push(match found.missing {
+                    Some(why) => vec![name.clone(), contender.name.to_owned(), why.to_owned()],
+                    None => [
+                        vec![name.clone(), contender.name.to_owned()],
+                        shares(&found.processes, &found.samples[at]),
+                    ]
+                    .concat(),
+                });
+            }
+        }
+        rows
     }
 }
 
-/// What came of a goal, which is the most a figure may be.
-pub(crate) fn verdict(median: f64, goal: Option<f64>) -> String {
-    match goal {
-        Some(goal) if median <= goal => format!("≤ {goal}, met"),
-        Some(goal) => format!("≤ {goal}, **not met**"),
-        None => "–".to_owned(),
+/// Two contenders under one load.
+struct Figure<'o> {
+    pair: &'o Pair,
+    shape: Shape,
+    baseline: &'o [Sample],
+    ours: &'o [Sample],
+}
+
+impl Figure<'_> {
+    fn row(&self, of: impl Fn(&Sample) -> f64, digits: usize, goal: Option<f64>) -> Vec<String> {
+        let [baseline, ours] =
+            [self.baseline, self.ours].map(|samples| samples.iter().map(&of).collect::<Vec<_>>());
+        let ratio = ratio(&ours, &baseline);
+        vec![
+            figure(self.pair, self.shape),
+            format!("{:.digits$}", Spread::of(baseline)),
+            format!("{:.digits$}", Spread::of(ours)),
+            ratio.to_string(),
+            verdict(ratio.median, goal),
+        ]
     }
+}
+
+/// Where the CPU time of one contender went under one load.
+fn shares(processes: &[&str], samples: &[Sample]) -> Vec<String> {
+    let of = |figure: &dyn Fn(&Sample) -> f64| median(samples.iter().map(figure));
+    let shares = processes
+        .iter()
+        .enumerate()
+        .map(|(at, name)| format!("{name} {:.2}", of(&|sample| sample.spent[at])));
+    let mut latencies = samples
+        .iter()
+        .flat_map(|sample| sample.latencies.iter().copied())
+        .collect::<Vec<f64>>();
+    vec![
+        shares.collect::<Vec<_>>().join(", "),
+        format!("{:.2}", of(&|sample| sample.spent.iter().sum())),
+        format!("{:.2}", of(&|sample| sample.load)),
+        format!("{:.0}", of(&|sample| sample.per_second)),
+        match latencies.is_empty() {
+            true => "–".to_owned(),
+            false => format!("{:.0}", percentile(&mut latencies, 0.99)),
+        },
+    ]
 }

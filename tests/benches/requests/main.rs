@@ -1,32 +1,25 @@
-//! Whole requests: CPU per request and process, in rounds that go from the baseline to metropolis and back.
+//! Whole requests: CPU per request and process, in rounds that go through all contenders, the baselines beside metropolis.
 //!
-//! `cargo bench -p metropolis-tests --bench requests`, or with `-- worker` only the figures whose name holds that word.
-//! Whatever is measured runs in a process of its own: this binary again, with a role as its argument.
+//! `cargo bench -p metropolis-tests --bench requests`. With `-- worker "64 in flight"` only the figures whose name holds
+//! all of these words; with `-- quick` few and short rounds, to see that it works. Whatever is measured runs in a process
+//! of its own: the program that users run, or this binary again with a role as its argument.
 
-use std::net::SocketAddr;
+use metropolis_tests::measure::plan::Part;
+use metropolis_tests::measure::{Plan, report};
 
-use contest::{Contest, Stage};
-use load::Load;
-
+mod cast;
 mod contest;
-mod cpu;
-mod hello;
-mod load;
-#[path = "../report.rs"]
-mod report;
+mod contests;
+mod memory;
+mod nginx;
 mod roles;
-
-/// 32 bytes of JSON; every contender sends back what it got.
-const PAYLOAD: &[u8] = br#"{"id":12345,"text":"abcdefghij"}"#;
-
-/// HTTP connections, each with one request under way.
-const CONNECTIONS: usize = 64;
+mod shape;
+mod start;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
-    match arguments.next() {
-        Some(word) if word == roles::ARGUMENT => roles::play(arguments),
-        wanted => block_on(bench(&wanted.unwrap_or_default())),
+    match Part::of_this_process() {
+        Part::Role(words) => roles::play(&words),
+        Part::Bench(plan) => block_on(bench(&plan)),
     }
 }
 
@@ -39,65 +32,19 @@ fn block_on(future: impl Future<Output = ()>) {
         .block_on(future);
 }
 
-async fn bench(wanted: &str) {
-    let mut results = Vec::new();
-    for contest in contests() {
-        if contest.name.contains(wanted) {
-            results.push(contest.run().await);
+async fn bench(plan: &Plan) {
+    let mut outcomes = Vec::new();
+    for contest in contests::all() {
+        if let Some(contest) = contest.wanted(plan) {
+            report::progress(contest.name());
+            outcomes.push(contest.run(plan).await);
         }
     }
     let mut report = String::new();
-    if !results.is_empty() {
-        report += &contest::report(&results);
+    if !outcomes.is_empty() {
+        report += &contest::report(&outcomes);
     }
-    if "hello".contains(wanted) {
-        report += &hello::report().await;
-    }
-    report::publish("bench-requests", &report);
-}
-
-fn contests() -> Vec<Contest> {
-    let worker = |name, subject, in_flight, goal| Contest {
-        name,
-        goal,
-        stage: Stage::Worker { subject, in_flight },
-    };
-    vec![
-        worker(
-            "worker, no wait, 64 in flight",
-            "bench.echo",
-            64,
-            Some(1.10),
-        ),
-        worker("worker, no wait, 1 in flight", "bench.echo", 1, None),
-        worker("worker, no wait, 512 in flight", "bench.echo", 512, None),
-        worker(
-            "worker, yields once, 64 in flight",
-            "bench.yield",
-            64,
-            Some(0.75),
-        ),
-        worker(
-            "worker, sleeps 1 ms, 64 in flight",
-            "bench.sleep",
-            64,
-            Some(0.75),
-        ),
-        Contest {
-            name: "gateway, 64 connections",
-            goal: Some(0.65),
-            stage: Stage::Gateway,
-        },
-        Contest {
-            name: "embedded, 64 connections",
-            goal: Some(1.10),
-            stage: Stage::Embedded,
-        },
-    ]
-}
-
-/// Keeps `CONNECTIONS` busy with the route every HTTP contender has.
-async fn over_http(address: Option<SocketAddr>) -> Load {
-    let address = address.expect("an HTTP role says where it listens");
-    Load::over_http(address, CONNECTIONS, "/bench/echo", PAYLOAD).await
+    report += &start::report(plan).await;
+    report += &memory::report(plan).await;
+    report::publish("requests", &report);
 }

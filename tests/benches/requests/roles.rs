@@ -1,20 +1,11 @@
 //! The processes a contest is made of. Each is this binary with a role, a side and the address of a server.
 
-use std::net::SocketAddr;
-
-use metropolis_tests::Process;
-use metropolis_tests::process::address_in;
+use metropolis_tests::measure::Player;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod baseline;
 mod ours;
-
-/// What tells a process of a contest from the bench itself.
-pub(crate) const ARGUMENT: &str = "role";
-
-/// Printed once a role can be asked; an HTTP role adds its address.
-const READY: &str = "ready";
 
 /// Who plays.
 #[derive(Debug, Clone, Copy)]
@@ -38,48 +29,20 @@ struct Ping {
     text: String,
 }
 
-/// A process that can be asked.
-pub(crate) struct Player {
-    process: Process,
-    /// Where it listens for HTTP; nothing of use for a worker.
-    pub(crate) address: Option<SocketAddr>,
-}
-
 impl Role {
     /// Starts the process of one side and waits until it is ready.
     pub(crate) async fn start(self, side: Side, nats_url: &str) -> Player {
-        let bench = std::env::current_exe().expect("a running bench has an executable");
-        let process = Process::program(bench)
-            .args([
-                ARGUMENT,
-                &format!("{self:?}"),
-                &format!("{side:?}"),
-                nats_url,
-            ])
-            .start()
-            .await;
-        let line = process.wait_for_line(|line| line.starts_with(READY)).await;
-        Player {
-            address: address_in(&line),
-            process,
-        }
+        Player::role(&[&format!("{self:?}"), &format!("{side:?}"), nats_url]).await
     }
 }
 
-impl Player {
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-}
-
-/// Plays the role that the arguments name, until it is killed.
+/// Plays the role that the words name, until it is killed.
 ///
 /// On Tokio's default runtime, as `#[tokio::main]` makes it, because that is what both sides' users write.
 #[tokio::main]
-pub(crate) async fn play(arguments: impl Iterator<Item = String>) {
-    let arguments: Vec<String> = arguments.collect();
-    let [role, side, nats_url] = arguments.as_slice() else {
-        panic!("a role, a side and the URL of a server are needed, not {arguments:?}");
+pub(crate) async fn play(words: &[String]) {
+    let [role, side, nats_url] = words else {
+        panic!("a role, a side and the URL of a server are needed, not {words:?}");
     };
     match (role.as_str(), side.as_str()) {
         ("Worker", "Baseline") => baseline::worker(nats_url).await,
@@ -90,9 +53,4 @@ pub(crate) async fn play(arguments: impl Iterator<Item = String>) {
         ("Embedded", "Ours") => ours::embedded().await,
         _ => panic!("there is no {role} of {side}"),
     }
-}
-
-/// Tells the bench that this process can be asked.
-fn ready(address: &str) {
-    eprintln!("{READY} {address}");
 }

@@ -1,41 +1,38 @@
 //! What telemetry costs: CPU per request with all of it off, and with one part after the other on.
 //!
-//! `cargo bench -p metropolis-tests --bench telemetry`, or with `-- worker` only the stage whose name holds that word. As
-//! in `requests`, whatever is measured runs in a process of its own: this binary again, with a role as its argument.
+//! `cargo bench -p metropolis-tests --bench telemetry`, with `-- worker` only the stage whose name holds that word, with
+//! `-- quick` few and short rounds. As in `requests`, whatever is measured runs in a process of its own: this binary again,
+//! with a role as its argument.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use load::Load;
+use bytes::Bytes;
 use metropolis_tests::NatsServer;
-use report::{Spread, ratio};
+use metropolis_tests::measure::load::Load;
+use metropolis_tests::measure::report::{self, Spread, progress, ratio, verdict};
+use metropolis_tests::measure::{Plan, plan};
 use roles::{Part, Role};
-use tokio::time::sleep;
 
-#[path = "../requests/cpu.rs"]
-#[allow(
-    dead_code,
-    reason = "what `requests` measures beyond time is not of interest here"
-)]
-mod cpu;
-#[path = "../requests/load.rs"]
-mod load;
-#[path = "../report.rs"]
-mod report;
 mod roles;
 
 /// 32 bytes of JSON; the task sends back what it got.
-const PAYLOAD: &[u8] = br#"{"id":12345,"text":"abcdefghij"}"#;
+const PAYLOAD: Bytes = Bytes::from_static(br#"{"id":12345,"text":"abcdefghij"}"#);
+
+/// Where the gateway has the task.
+const PATH: &str = "/bench/echo";
 
 /// Requests under way.
 const IN_FLIGHT: usize = 64;
 
 /// Rounds that count; one more goes before them.
 const ROUNDS: usize = 9;
-const WARM_UP: Duration = Duration::from_millis(300);
-const WINDOW: Duration = Duration::from_secs(1);
+
+/// How long a load runs before it is measured, and how long it is; the second ones for a quick look.
+const WARM_UP: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(100)];
+const WINDOW: [Duration; 2] = [Duration::from_secs(1), Duration::from_millis(200)];
 
 /// What one measurement found: CPU µs per request by process.
-type Sample = Vec<(&'static str, f64)>;
+type Costs = Vec<(&'static str, f64)>;
 
 /// How the requests come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +44,9 @@ enum Stage {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
-    match arguments.next() {
-        Some(word) if word == roles::ARGUMENT => roles::play(arguments),
-        wanted => block_on(bench(&wanted.unwrap_or_default())),
+    match plan::Part::of_this_process() {
+        plan::Part::Role(words) => roles::play(&words),
+        plan::Part::Bench(plan) => block_on(bench(&plan)),
     }
 }
 
@@ -63,11 +59,12 @@ fn block_on(future: impl Future<Output = ()>) {
         .block_on(future);
 }
 
-async fn bench(wanted: &str) {
+async fn bench(plan: &Plan) {
     let mut rows = Vec::new();
     for stage in [Stage::Gateway, Stage::Worker] {
-        if format!("{stage:?}").to_lowercase().contains(wanted) {
-            rows.extend(stage.contest().await);
+        if plan.wants(stage.name()) {
+            progress(&format!("telemetry, {}", stage.name()));
+            rows.extend(stage.contest(plan).await);
         }
     }
     let heads = [
@@ -78,70 +75,77 @@ async fn bench(wanted: &str) {
         "goal",
     ];
     let text = format!(
-        "## Telemetry\n\nMedian (least–most) of {ROUNDS} rounds.\n\n{}",
+        "## Telemetry\n\nMedian (least–most) of {} rounds.\n\n{}",
+        plan.rounds(ROUNDS),
         report::table(&heads, &rows)
     );
-    report::publish("bench-telemetry", &text);
+    report::publish("telemetry", &text);
 }
 
 impl Stage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Worker => "worker",
+        }
+    }
+
     /// Rounds through all parts in turn, each with fresh processes; every other round goes backwards.
-    async fn contest(self) -> Vec<Vec<String>> {
-        let mut samples = vec![Vec::new(); Part::ALL.len()];
-        for round in 0..=ROUNDS {
+    async fn contest(self, plan: &Plan) -> Vec<Vec<String>> {
+        let mut costs = vec![Vec::new(); Part::ALL.len()];
+        for round in 0..=plan.rounds(ROUNDS) {
             let mut order: Vec<usize> = (0..Part::ALL.len()).collect();
             if round % 2 == 1 {
                 order.reverse();
             }
             for at in order {
-                let sample = self.measure(Part::ALL[at]).await;
+                let found = self.measure(plan, Part::ALL[at]).await;
                 if round > 0 {
-                    samples[at].push(sample);
+                    costs[at].push(found);
                 }
             }
         }
-        self.rows(&samples)
+        self.rows(&costs)
     }
 
-    async fn measure(self, part: Part) -> Sample {
+    async fn measure(self, plan: &Plan, part: Part) -> Costs {
         let server = NatsServer::start().await;
         let collector = Role::Collector.start(part, "", None).await;
-        let worker = Role::Worker
-            .start(part, &server.url(), collector.address)
-            .await;
+        let start = async |role: Role| {
+            role.start(part, &server.url(), Some(collector.address()))
+                .await
+        };
+        let worker = start(Role::Worker).await;
         match self {
             Self::Worker => {
-                let load = Load::over_nats(&server.url(), "bench.echo", IN_FLIGHT, PAYLOAD).await;
-                sample(load, &[("worker", worker.pid())]).await
+                let subjects = ["bench.echo".to_owned()];
+                let load = Load::over_nats(&server.url(), &subjects, IN_FLIGHT, PAYLOAD).await;
+                costs(plan, load, &[("worker", worker.pid())]).await
             }
             Self::Gateway => {
-                let gateway = Role::Gateway
-                    .start(part, &server.url(), collector.address)
-                    .await;
-                let address = gateway.address.expect("a gateway says where it listens");
-                let load = Load::over_http(address, IN_FLIGHT, "/bench/echo", PAYLOAD).await;
+                let gateway = start(Role::Gateway).await;
+                gateway.until_it_serves(PATH, &PAYLOAD).await;
+                let paths = [PATH.to_owned()];
+                let load = Load::over_http(gateway.address(), &paths, IN_FLIGHT, PAYLOAD).await;
                 let processes = [
                     ("gateway", gateway.pid()),
                     ("worker", worker.pid()),
                     ("nats-server", server.pid()),
                 ];
-                let mut sample = sample(load, &processes).await;
-                let sum = sample.iter().map(|(_, micros)| micros).sum();
-                sample.retain(|(process, _)| *process != "nats-server");
-                sample.push(("all three", sum));
-                sample
+                let mut costs = costs(plan, load, &processes).await;
+                let sum = costs.iter().map(|(_, micros)| micros).sum();
+                costs.retain(|(process, _)| *process != "nats-server");
+                costs.push(("all three", sum));
+                costs
             }
         }
     }
 
     /// A line for each part and process.
-    fn rows(self, samples: &[Vec<Sample>]) -> Vec<Vec<String>> {
-        let processes: Vec<&str> = samples[0][0].iter().map(|(process, _)| *process).collect();
+    fn rows(self, costs: &[Vec<Costs>]) -> Vec<Vec<String>> {
+        let processes: Vec<&str> = costs[0][0].iter().map(|(process, _)| *process).collect();
         let of = |part: usize, process: usize| -> Vec<f64> {
-            samples[part]
-                .iter()
-                .map(|sample| sample[process].1)
-                .collect()
+            costs[part].iter().map(|costs| costs[process].1).collect()
         };
         let lines = (0..processes.len())
             .flat_map(|process| (0..Part::ALL.len()).map(move |part| (part, process)));
@@ -153,7 +157,7 @@ impl Stage {
                     .goal()
                     .filter(|_| processes[process] != "worker" || self == Self::Gateway);
                 vec![
-                    format!("{self:?}, {}", Part::ALL[part].name()).to_lowercase(),
+                    format!("{}, {}", self.name(), Part::ALL[part].name()),
                     processes[process].to_owned(),
                     Spread::of(ours).to_string(),
                     ratio.to_string(),
@@ -164,27 +168,11 @@ impl Stage {
     }
 }
 
-fn verdict(median: f64, goal: Option<f64>) -> String {
-    match goal {
-        Some(goal) if median <= goal => format!("≤ {goal}, met"),
-        Some(goal) => format!("≤ {goal}, **not met**"),
-        None => "–".to_owned(),
-    }
-}
-
-/// Measures one window of a load that has warmed up.
-async fn sample(mut load: Load, processes: &[(&'static str, u32)]) -> Sample {
-    sleep(WARM_UP).await;
-    let spent = || -> Vec<Duration> { processes.iter().map(|(_, pid)| cpu::spent(*pid)).collect() };
-    let (start, answered, before) = (Instant::now(), load.answered(), spent());
-    sleep(WINDOW.saturating_sub(start.elapsed())).await;
-    let (answered, after) = (load.answered() - answered, spent());
-    assert!(answered > 0, "nothing was answered");
-    let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / answered as f64;
-    let both = before.iter().zip(after);
-    processes
-        .iter()
-        .zip(both)
-        .map(|((process, _), (before, after))| (*process, micros(after - *before)))
-        .collect()
+/// One window of a load.
+async fn costs(plan: &Plan, mut load: Load, processes: &[(&'static str, u32)]) -> Costs {
+    let [warm_up, window] = [WARM_UP, WINDOW].map(|[slow, quick]| plan.either(slow, quick));
+    let pids: Vec<u32> = processes.iter().map(|(_, pid)| *pid).collect();
+    let sample = load.sample(&pids, warm_up, window).await;
+    let names = processes.iter().map(|(name, _)| *name);
+    names.zip(sample.spent).collect()
 }

@@ -9,16 +9,11 @@ use axum::routing::post;
 use metropolis::{Settings, Worker, connect};
 use metropolis_gateway::Gateway;
 use metropolis_tests::Process;
-use metropolis_tests::process::address_in;
+use metropolis_tests::measure::Player;
+use metropolis_tests::measure::player::{ROLE, ready};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-
-/// What tells a process of a measurement from the bench itself.
-pub(crate) const ARGUMENT: &str = "role";
-
-/// Printed once a role can be asked; one that listens adds its address.
-const READY: &str = "ready";
 
 /// What is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,13 +93,6 @@ pub(crate) enum Role {
     Collector,
 }
 
-/// A process that can be asked.
-pub(crate) struct Player {
-    process: Process,
-    /// Where it listens, if it does.
-    pub(crate) address: Option<SocketAddr>,
-}
-
 impl Role {
     /// Starts a process and waits until it is ready. Its log goes to a file, as that of a service does.
     pub(crate) async fn start(
@@ -116,25 +104,14 @@ impl Role {
         let bench = std::env::current_exe().expect("a running bench has an executable");
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{self:?}.log"));
         let mut launch = Process::program("sh")
-            .args(["-c", r#"exec "$0" role "$1" 2>"$2""#])
+            .args(["-c", r#"exec "$0" "$1" "$2" 2>"$3""#])
             .arg(bench)
-            .args([format!("{self:?}").as_ref(), log.as_os_str()])
+            .args([ROLE.as_ref(), format!("{self:?}").as_ref(), log.as_os_str()])
             .env("METROPOLIS_NATS_URL", nats_url);
         for (name, value) in part.variables(collector) {
             launch = launch.env(name, value);
         }
-        let process = launch.start().await;
-        let line = process.wait_for_line(|line| line.starts_with(READY)).await;
-        Player {
-            address: address_in(&line),
-            process,
-        }
-    }
-}
-
-impl Player {
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.pid()
+        Player::ready(launch).await
     }
 }
 
@@ -152,12 +129,12 @@ async fn echo(ping: Ping) -> Ping {
 
 /// Plays the role that the arguments name, until it is killed.
 #[tokio::main]
-pub(crate) async fn play(mut arguments: impl Iterator<Item = String>) {
-    match arguments.next().as_deref() {
-        Some("Worker") => worker().await,
-        Some("Gateway") => gateway().await,
-        Some("Collector") => collector().await,
-        other => panic!("there is no role {other:?}"),
+pub(crate) async fn play(words: &[String]) {
+    match words {
+        [role] if role == "Worker" => worker().await,
+        [role] if role == "Gateway" => gateway().await,
+        [role] if role == "Collector" => collector().await,
+        _ => panic!("there is no role {words:?}"),
     }
     std::future::pending().await
 }
@@ -167,7 +144,7 @@ async fn worker() {
     let bus = connect(&settings, "worker").await.expect("a server");
     let worker = Worker::configured(bus, &settings).start().await;
     keep(worker.expect("the task has no problems"));
-    ready("");
+    ready(None);
 }
 
 async fn gateway() {
@@ -175,7 +152,7 @@ async fn gateway() {
     let bus = connect(&settings, "gateway").await.expect("a server");
     let gateway = Gateway::configured(bus, &settings).with_listen(([127, 0, 0, 1], 0).into());
     let gateway = gateway.start().await.expect("a port is free");
-    ready(&gateway.address().to_string());
+    ready(Some(gateway.address()));
     keep(gateway);
 }
 
@@ -185,16 +162,10 @@ async fn collector() {
     let address = listener.local_addr().expect("a listener has an address");
     let routes = Router::new().route("/v1/traces", post(async |_: Bytes| ()));
     tokio::spawn(async move { axum::serve(listener, routes).await });
-    ready(&address.to_string());
+    ready(Some(address));
 }
 
 /// What runs goes on until this process is killed.
 fn keep<R>(running: R) {
     std::mem::forget(running);
-}
-
-/// On standard output, because the other one goes to a file.
-#[expect(clippy::print_stdout, reason = "the bench waits for this line")]
-fn ready(address: &str) {
-    println!("{READY} {address}");
 }

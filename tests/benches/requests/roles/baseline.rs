@@ -4,6 +4,7 @@
     reason = "what the framework does without is what it is compared with"
 )]
 
+use std::future::ready as ready_now;
 use std::time::Duration;
 
 use async_nats::{Client, Message};
@@ -13,30 +14,33 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use futures_util::StreamExt;
+use metropolis_tests::measure::player::ready;
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::{Ping, ready};
+use super::Ping;
+use crate::shape::Payload;
 
 /// Answers in the loop where nothing has to wait, and spawns per message where something has to.
 pub(super) async fn worker(nats_url: &str) {
     let client = connect(nats_url).await;
     let loops = [
         tokio::spawn(answer_in_place(client.clone())),
+        tokio::spawn(spawn_each(client.clone(), "bench.spawn", || ready_now(()))),
         tokio::spawn(spawn_each(client.clone(), "bench.yield", yield_now)),
         tokio::spawn(spawn_each(client.clone(), "bench.sleep", || {
             sleep(Duration::from_millis(1))
         })),
     ];
     // The subscriptions are active once a request of our own has come back.
-    for subject in ["bench.echo", "bench.yield", "bench.sleep"] {
-        let payload = Bytes::from_static(crate::PAYLOAD);
+    for subject in ["bench.echo", "bench.spawn", "bench.yield", "bench.sleep"] {
+        let payload = Payload::Small.bytes();
         while client.request(subject, payload.clone()).await.is_err() {
             yield_now().await;
         }
     }
-    ready("");
+    ready(None);
     for task in loops {
         task.await.expect("a loop does not panic");
     }
@@ -121,7 +125,7 @@ async fn serve(routes: Router) {
         .await
         .expect("a port is free");
     let address = listener.local_addr().expect("a listener has an address");
-    ready(&address.to_string());
+    ready(Some(address));
     axum::serve(listener, routes)
         .await
         .expect("a listener goes on");

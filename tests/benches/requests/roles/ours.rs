@@ -4,23 +4,26 @@ use std::time::Duration;
 
 use metropolis::{Bus, NatsOptions, Settings, Worker};
 use metropolis_gateway::Gateway;
+use metropolis_tests::measure::player::ready;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::{Ping, ready};
+use super::Ping;
 
-#[metropolis::task(subject = "bench.echo")]
+// Places for all that is ever under way, because the baselines have no limit: none waits for one, none is refused.
+
+#[metropolis::task(subject = "bench.echo", concurrency = 1024)]
 async fn echo(ping: Ping) -> Ping {
     ping
 }
 
-#[metropolis::task(subject = "bench.yield")]
+#[metropolis::task(subject = "bench.yield", concurrency = 1024)]
 async fn yielding(ping: Ping) -> Ping {
     yield_now().await;
     ping
 }
 
-#[metropolis::task(subject = "bench.sleep")]
+#[metropolis::task(subject = "bench.sleep", concurrency = 1024)]
 async fn sleeping(ping: Ping) -> Ping {
     sleep(Duration::from_millis(1)).await;
     ping
@@ -33,7 +36,7 @@ pub(super) async fn worker(nats_url: &str) {
         .start()
         .await
         .expect("the tasks have no problems");
-    ready("");
+    ready(None);
     stay(worker).await;
 }
 
@@ -56,7 +59,7 @@ async fn serve(gateway: Gateway) {
         .start()
         .await;
     let gateway = gateway.expect("a port is free");
-    ready(&gateway.address().to_string());
+    ready(Some(gateway.address()));
     stay(gateway).await;
 }
 

@@ -1,24 +1,24 @@
 //! The example `hello`, worker and gateway in one process: from its start to its first answer, and its memory at rest.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use metropolis_tests::measure::report::{self, Spread, verdict};
+use metropolis_tests::measure::{Plan, Player, books, player};
 use metropolis_tests::process::address_in;
 use metropolis_tests::{HttpClient, Process};
 use tokio::time::sleep;
 
-use crate::contest::verdict;
-use crate::report::{self, Spread};
 use crate::roles::{Role, Side};
-use crate::{PAYLOAD, cpu};
+use crate::shape::Payload;
 
 /// Starts that count; one more goes before them, and fills the file cache.
 const STARTS: usize = 15;
 /// How long a process is left alone before its memory is read.
 const REST: Duration = Duration::from_millis(100);
 
+const NAME: &str = "start and memory of hello";
 const START_GOAL_MS: f64 = 20.0;
 const MEMORY_GOAL_MB: f64 = 12.0;
 
@@ -28,16 +28,25 @@ struct Start {
     resident_mb: f64,
 }
 
-pub(crate) async fn report() -> String {
-    let program = build();
+/// The figures, if they are wanted.
+pub(crate) async fn report(plan: &Plan) -> String {
+    if !plan.wants(NAME) {
+        return String::new();
+    }
+    report::progress(NAME);
+    let program = player::build("metropolis-examples", "hello");
     let (mut baseline, mut ours) = (Vec::new(), Vec::new());
-    for round in 0..=STARTS {
+    for round in 0..=plan.rounds(STARTS) {
         let starts = (plain_axum().await, hello(&program).await);
         if round > 0 {
             baseline.push(starts.0);
             ours.push(starts.1);
         }
     }
+    table([&baseline, &ours])
+}
+
+fn table(sides: [&[Start]; 2]) -> String {
     let heads = [
         "hello on the embedded bus",
         "plain axum",
@@ -45,21 +54,16 @@ pub(crate) async fn report() -> String {
         "goal",
     ];
     let rows = [
-        row(
-            "start to first answer, ms",
-            START_GOAL_MS,
-            [&baseline, &ours],
-            |start| start.first_answer_ms,
-        ),
-        row(
-            "resident at rest, MB",
-            MEMORY_GOAL_MB,
-            [&baseline, &ours],
-            |start| start.resident_mb,
-        ),
+        row("start to first answer, ms", START_GOAL_MS, sides, |start| {
+            start.first_answer_ms
+        }),
+        row("resident at rest, MB", MEMORY_GOAL_MB, sides, |start| {
+            start.resident_mb
+        }),
     ];
     format!(
-        "## Start and memory\n\nMedian (least–most) of {STARTS} starts.\n\n{}",
+        "## Start and memory\n\nMedian (least–most) of {} starts.\n\n{}\n",
+        sides[0].len(),
         report::table(&heads, &rows)
     )
 }
@@ -72,22 +76,6 @@ fn row(name: &str, goal: f64, sides: [&[Start]; 2], figure: impl Fn(&Start) -> f
         format!("{ours:.1}"),
         verdict(ours.median, Some(goal)),
     ]
-}
-
-/// Builds the example alone: the others would take minutes more.
-fn build() -> PathBuf {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args("build --quiet --release --package metropolis-examples --bin hello".split(' '));
-    for (key, _) in std::env::vars_os() {
-        // Build scripts that watch what cargo says of this package would run again, here and in the next build.
-        if key.as_encoded_bytes().starts_with(b"CARGO_PKG_") {
-            cargo.env_remove(key);
-        }
-    }
-    let built = cargo.status().expect("cargo is there, as it runs this");
-    assert!(built.success(), "the example `hello` does not build");
-    let bench = std::env::current_exe().expect("a running bench has an executable");
-    bench.with_file_name("../hello")
 }
 
 async fn hello(program: &Path) -> Start {
@@ -103,16 +91,16 @@ async fn hello(program: &Path) -> Start {
         process.pid(),
         address,
         "/foo/bar",
-        br#"{"data":"asdf"}"#,
+        r#"{"data":"asdf"}"#,
     )
     .await
 }
 
 async fn plain_axum() -> Start {
     let begun = Instant::now();
-    let process = Role::Embedded.start(Side::Baseline, "").await;
-    let address = process.address.expect("an HTTP role says where it listens");
-    measured(begun, process.pid(), address, "/bench/echo", PAYLOAD).await
+    let process: Player = Role::Embedded.start(Side::Baseline, "").await;
+    let body = Payload::Small.bytes();
+    measured(begun, process.pid(), process.address(), "/bench/echo", body).await
 }
 
 async fn measured(
@@ -120,7 +108,7 @@ async fn measured(
     pid: u32,
     address: SocketAddr,
     path: &str,
-    body: &'static [u8],
+    body: impl Into<bytes::Bytes>,
 ) -> Start {
     let mut client = HttpClient::connect(address).await;
     let headers = [("content-type", "application/json")];
@@ -130,6 +118,6 @@ async fn measured(
     sleep(REST).await;
     Start {
         first_answer_ms,
-        resident_mb: cpu::resident_mb(pid),
+        resident_mb: books::resident_mb(pid),
     }
 }

@@ -1,0 +1,91 @@
+//! Figures at growing sizes, and how fast they grow.
+
+use metropolis_tests::measure::Plan;
+use metropolis_tests::measure::report::{self, median, progress};
+
+/// Rounds that count.
+const ROUNDS: usize = 3;
+
+/// What must have come on top of the smallest size, as a share of it, before its growth says anything.
+const NOISE: f64 = 0.1;
+
+/// Faster growth than this is pointed at.
+const LINEAR: f64 = 1.1;
+
+/// One column of figures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) digits: usize,
+    pub(crate) grows: Grows,
+}
+
+/// What of a figure is compared with the step before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Grows {
+    /// All of it.
+    Whole,
+    /// What it is above the smallest size: the rest belongs to the process.
+    Above,
+}
+
+/// Measures each size in rounds, and makes a table of the medians. `measure` gives its figures in the order of `columns`.
+pub(crate) async fn table<const N: usize>(
+    plan: &Plan,
+    what: &str,
+    sizes: &[usize],
+    columns: [Figure; N],
+    measure: impl AsyncFn(usize) -> [f64; N],
+) -> String {
+    let mut rounds = vec![Vec::new(); sizes.len()];
+    for _ in 0..plan.rounds(ROUNDS) {
+        for (size, rounds) in sizes.iter().zip(&mut rounds) {
+            progress(&format!("{size} {what}"));
+            rounds.push(measure(*size).await);
+        }
+    }
+    let of_size = |rounds: &Vec<[f64; N]>| {
+        std::array::from_fn(|at| median(rounds.iter().map(|figures| figures[at])))
+    };
+    let medians: Vec<[f64; N]> = rounds.iter().map(of_size).collect();
+    let mut heads = vec![what];
+    for column in &columns {
+        heads.extend([column.name, "growth"]);
+    }
+    let rows: Vec<_> = (0..sizes.len())
+        .map(|step| row(sizes, &columns, &medians, step))
+        .collect();
+    format!("\n{}", report::table(&heads, &rows))
+}
+
+fn row<const N: usize>(
+    sizes: &[usize],
+    columns: &[Figure; N],
+    medians: &[[f64; N]],
+    step: usize,
+) -> Vec<String> {
+    let mut row = vec![sizes[step].to_string()];
+    for (at, column) in columns.iter().enumerate() {
+        let figures: Vec<f64> = medians.iter().map(|figures| figures[at]).collect();
+        row.push(format!("{:.*}", column.digits, figures[step]));
+        row.push(match power(sizes, &figures, step, column.grows) {
+            None => "–".to_owned(),
+            Some(power) if power > LINEAR => format!("**n^{power:.2}**"),
+            Some(power) => format!("n^{power:.2}"),
+        });
+    }
+    row
+}
+
+/// The power of the size by which a figure grew since the step before, where that can be told.
+fn power(sizes: &[usize], figures: &[f64], step: usize, grows: Grows) -> Option<f64> {
+    let before = step.checked_sub(1)?;
+    let base = match grows {
+        Grows::Whole => 0.0,
+        Grows::Above => figures[0],
+    };
+    let [was, is] = [before, step].map(|step| figures[step] - base);
+    let floor = base * NOISE;
+    let has_grown = sizes[step] as f64 / sizes[before] as f64;
+    (was > floor && is > floor).then(|| (is / was).ln() / has_grown.ln())
+}

@@ -1,0 +1,48 @@
+//! More requests than can be answered: what becomes of those that could, and of the rest.
+//!
+//! `cargo bench -p metropolis-tests --bench overload`, with `-- waits` only one scenario, with `-- quick` once and shortly.
+//! First the most that is answered per second is looked for, then multiples of it are offered, whatever becomes of them.
+//! Gateway, server and worker share one core, and the load has another one.
+
+use metropolis_tests::measure::cores::Cores;
+use metropolis_tests::measure::plan::Part;
+use metropolis_tests::measure::{Plan, limits, report};
+
+mod roles;
+mod scenario;
+mod tables;
+
+/// Rounds; each of them goes through all scenarios.
+const ROUNDS: usize = 3;
+
+fn main() {
+    match Part::of_this_process() {
+        Part::Role(words) => roles::play(&words),
+        Part::Bench(plan) => block_on(bench(&plan)),
+    }
+}
+
+fn block_on(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the system has a thread for a runtime")
+        .block_on(future);
+}
+
+async fn bench(plan: &Plan) {
+    let Some(cores) = Cores::apart() else {
+        return report::progress("overload wants two cores; nothing was measured");
+    };
+    let files = limits::raise_open_files();
+    let mut report = String::from("## Overload\n");
+    for scenario in scenario::ALL.iter().filter(|one| plan.wants(one.name)) {
+        let mut runs = Vec::new();
+        for _ in 0..plan.rounds(ROUNDS) {
+            report::progress(scenario.name);
+            runs.push(scenario.run(plan, &cores, files).await);
+        }
+        report += &tables::of(scenario, &runs);
+    }
+    report::publish("overload", &report);
+}

@@ -1,0 +1,234 @@
+//! Closed-loop load that checks every answer and spends little itself.
+//!
+//! Every contender sends back what it got. One task for all of NATS and bare TCP for HTTP, because a whole client would
+//! outweigh what is measured. Meant for a runtime of one thread: the load would otherwise take another one's.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::books;
+
+/// Load that goes on until it is dropped.
+#[derive(Debug)]
+pub struct Load {
+    counts: Arc<Counts>,
+    loops: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    answered: AtomicU64,
+    /// In microseconds; kept only where requests go one at a time, because more of them mostly wait for one another.
+    latencies: Option<Mutex<Vec<f64>>>,
+}
+
+/// What one window of a load found.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// CPU µs per request, by process in the order they were named, each with those it started.
+    pub spent: Vec<f64>,
+    /// CPU µs per request of this process, which makes the load.
+    pub load: f64,
+    /// Requests answered per second.
+    pub per_second: f64,
+    /// How long each request took, in µs, where they went one at a time.
+    pub latencies: Vec<f64>,
+}
+
+impl Load {
+    /// Keeps as many requests under way over one connection to a server, to each subject in turn.
+    ///
+    /// One task and one inbox for all: each answer sends the next request, whichever it belonged to.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not listen.
+    pub async fn over_nats(url: &str, subjects: &[String], in_flight: usize, body: Bytes) -> Self {
+        let client = async_nats::connect(url).await.expect("the server listens");
+        let inbox = client.new_inbox();
+        let mut answers = client
+            .subscribe(inbox.clone())
+            .await
+            .expect("the server takes it");
+        let mut load = Self::new(in_flight);
+        let counts = Arc::clone(&load.counts);
+        // Of a kind that is cheap to clone, as each request does.
+        let subjects = subjects.iter().map(|subject| subject.as_str().into());
+        let subjects: Vec<async_nats::Subject> = subjects.collect();
+        let mut subjects = subjects.into_iter().cycle();
+        load.loops.spawn(async move {
+            let mut request = || {
+                let subject = subjects.next().expect("there is a subject");
+                client.publish_with_reply(subject, inbox.clone(), body.clone())
+            };
+            for _ in 0..in_flight {
+                request().await.expect("the server listens");
+            }
+            let mut sent = Instant::now();
+            while let Some(answer) = answers.next().await {
+                assert!(answer.payload == body, "no echo: {:?}", answer.payload);
+                counts.answer(sent);
+                sent = Instant::now();
+                request().await.expect("the server listens");
+            }
+        });
+        load
+    }
+
+    /// Keeps one request under way on each of as many HTTP connections, to each path in turn.
+    ///
+    /// # Panics
+    ///
+    /// When nobody listens there.
+    pub async fn over_http(
+        address: SocketAddr,
+        paths: &[String],
+        connections: usize,
+        body: Bytes,
+    ) -> Self {
+        let mut load = Self::new(connections);
+        let requests: Arc<[Bytes]> = paths.iter().map(|path| post(path, &body)).collect();
+        for number in 0..connections {
+            let mut connection = Connection::open(address).await;
+            let (requests, counts) = (Arc::clone(&requests), Arc::clone(&load.counts));
+            let body = body.clone();
+            // Each connection begins at another path, so that they do not all ask for the same at a time.
+            let first = number * requests.len() / connections;
+            load.loops.spawn(async move {
+                for at in (0..requests.len()).cycle().skip(first) {
+                    let sent = Instant::now();
+                    connection.exchange(&requests[at], &body).await;
+                    counts.answer(sent);
+                }
+            });
+        }
+        load
+    }
+
+    fn new(in_flight: usize) -> Self {
+        let counts = Counts {
+            answered: AtomicU64::new(0),
+            latencies: (in_flight == 1).then(Mutex::default),
+        };
+        Self {
+            counts: Arc::new(counts),
+            loops: JoinSet::new(),
+        }
+    }
+
+    /// Requests answered so far.
+    ///
+    /// # Panics
+    ///
+    /// When a part of the load has ended, because something was not answered as it should be.
+    pub fn answered(&mut self) -> u64 {
+        if let Some(Err(error)) = self.loops.try_join_next() {
+            panic!("the load ended early: {error}");
+        }
+        self.counts.answered.load(Ordering::Relaxed)
+    }
+
+    /// Lets the load warm up, and measures one window of it.
+    ///
+    /// # Panics
+    ///
+    /// When nothing is answered.
+    pub async fn sample(&mut self, pids: &[u32], warm_up: Duration, window: Duration) -> Sample {
+        sleep(warm_up).await;
+        self.counts.take_latencies();
+        let spent = || -> Vec<Duration> {
+            let measured = pids.iter().map(|pid| books::spent_by_family(*pid));
+            // Those it measures are this process's children.
+            let own = books::spent(std::process::id());
+            measured.chain([own]).collect()
+        };
+        let (start, answered, before) = (Instant::now(), self.answered(), spent());
+        sleep(window).await;
+        let (time, answered, after) = (start.elapsed(), self.answered() - answered, spent());
+        assert!(answered > 0, "nothing was answered");
+        let micros = |(before, after): (&Duration, &Duration)| {
+            after.saturating_sub(*before).as_secs_f64() * 1e6 / answered as f64
+        };
+        let mut spent: Vec<f64> = before.iter().zip(&after).map(micros).collect();
+        Sample {
+            load: spent.pop().unwrap_or_default(),
+            spent,
+            per_second: answered as f64 / time.as_secs_f64(),
+            latencies: self.counts.take_latencies(),
+        }
+    }
+}
+
+impl Counts {
+    fn answer(&self, sent: Instant) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        if let Some(latencies) = &self.latencies {
+            let micros = sent.elapsed().as_secs_f64() * 1e6;
+            latencies.lock().expect("no holder panics").push(micros);
+        }
+    }
+
+    fn take_latencies(&self) -> Vec<f64> {
+        let latencies = self.latencies.as_ref().map(Mutex::lock);
+        latencies
+            .map(|latencies| std::mem::take(&mut *latencies.expect("no holder panics")))
+            .unwrap_or_default()
+    }
+}
+
+/// A request with a JSON body.
+pub(super) fn post(path: &str, body: &[u8]) -> Bytes {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat().into()
+}
+
+/// An HTTP connection that reads no more of an answer than it needs.
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await;
+        let stream = stream.expect("the contender listens");
+        let set = stream.set_nodelay(true);
+        set.expect("a fresh connection is open");
+        Self {
+            stream,
+            received: Vec::new(),
+        }
+    }
+
+    async fn exchange(&mut self, request: &[u8], echo: &[u8]) {
+        let sent = self.stream.write_all(request).await;
+        sent.expect("the contender listens");
+        self.received.clear();
+        while !self.received.ends_with(echo) {
+            let read = self.stream.read_buf(&mut self.received).await;
+            assert!(matches!(read, Ok(1..)), "no echo: {}", self.beginning());
+        }
+        assert!(
+            self.received.starts_with(b"HTTP/1.1 200 "),
+            "{}",
+            self.beginning()
+        );
+    }
+
+    fn beginning(&self) -> String {
+        let beginning = &self.received[..self.received.len().min(1000)];
+        beginning.escape_ascii().to_string()
+    }
+}

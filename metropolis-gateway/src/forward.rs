@@ -16,6 +16,7 @@ use metropolis::subject::Subject;
 
 use self::body::{Content, Kind};
 use crate::operation::{Format, Operation};
+use crate::site::BodyMax;
 use crate::status::Refusal;
 
 mod answer;
@@ -45,7 +46,7 @@ pub(crate) struct Forwarding {
     pub(crate) bus: Bus,
     pub(crate) client: Client,
     /// The largest body, as configured; the bus may take less.
-    pub(crate) body_max: usize,
+    pub(crate) body_max: BodyMax,
     /// The request headers that tasks see.
     pub(crate) headers: Vec<HeaderName>,
 }
@@ -56,7 +57,7 @@ impl Forwarding {
         Self {
             client: Client::new(bus.clone()),
             bus,
-            body_max: self.body_max,
+            body_max: self.body_max.clone(),
             headers: self.headers.clone(),
         }
     }
@@ -108,7 +109,7 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         .bus
         .payload_max()
         .saturating_sub(headers.wire_len());
-    let content = body::read(kind, body, max.min(forwarding.body_max)).await?;
+    let content = body::read(kind, body, max.min(forwarding.body_max.bytes())).await?;
     let (subject, payload) = message(task, values, head, content)?;
     if payload.len() > max {
         return Err(Refusal::BodyTooLarge { max });

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::config::{
-    DISCOVERY_INTERVAL_DEFAULT, LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings,
+    BUCKET_DEFAULT, DISCOVERY_INTERVAL_DEFAULT, LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings,
 };
 use metropolis::permissions::Permissions;
 use metropolis::worker::stop_signal;
@@ -88,6 +88,7 @@ pub struct Gateway {
     fixed: Vec<StaticRoute>,
     is_discovering: bool,
     discovery_interval: Duration,
+    bucket: Option<String>,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -130,6 +131,7 @@ impl Gateway {
             fixed: Vec::new(),
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            bucket: Some(BUCKET_DEFAULT.to_owned()),
         }
     }
 
@@ -142,6 +144,7 @@ impl Gateway {
             stop_timeout: settings.stop_timeout,
             threads: settings.threads,
             discovery_interval: settings.discovery_interval,
+            bucket: settings.bucket.clone(),
             ..Self::new(bus)
         }
     }
@@ -225,6 +228,21 @@ impl Gateway {
         self
     }
 
+    /// The key-value bucket of JetStream that configuration is read from, under the key `gateway`; `metropolis` otherwise.
+    /// Nothing happens where there is none. `METROPOLIS_BUCKET`.
+    #[must_use]
+    pub fn with_bucket(mut self, name: impl Into<String>) -> Self {
+        self.bucket = Some(name.into());
+        self
+    }
+
+    /// Reads no configuration from a bucket. `METROPOLIS_BUCKET`, when it is empty.
+    #[must_use]
+    pub fn without_bucket(mut self) -> Self {
+        self.bucket = None;
+        self
+    }
+
     /// A route to a responder that announces nothing, beside those there are.
     #[must_use]
     pub fn with_route(mut self, route: StaticRoute) -> Self {
@@ -263,6 +281,9 @@ impl Gateway {
         let mut permissions = permissions::alone(&own);
         if self.is_discovering {
             permissions = permissions::with_discovery(permissions, discovered)?;
+        }
+        if let Some(bucket) = &self.bucket {
+            permissions = permissions::with_bucket(permissions, bucket)?;
         }
         for worker in &self.workers {
             permissions = permissions.with(worker.permissions()?);

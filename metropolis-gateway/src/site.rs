@@ -12,11 +12,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
+use metropolis::live::{Bucket, GATEWAY_KEY};
 use metropolis::{Bus, Client};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::board::Board;
 use self::follow::{Base, follow};
+pub(crate) use self::live::BodyMax;
+use self::live::{Configuration, Live};
 use self::readiness::Readiness;
 use self::routes::{Routes, Target};
 use crate::admin::{self, BuiltIn};
@@ -29,6 +33,7 @@ use crate::{discovery, operation};
 
 mod board;
 mod follow;
+mod live;
 mod readiness;
 mod routes;
 
@@ -52,7 +57,9 @@ pub(crate) struct Site {
     board: Arc<Board>,
     forwarding: Forwarding,
     readiness: Arc<Readiness>,
-    /// What watches the bus, if anything; it ends with the last sibling.
+    /// What the routes are made of, apart from what is on the bus.
+    base: Arc<watch::Sender<Arc<Base>>>,
+    /// What keeps the routes in step; it ends with the last sibling.
     watching: Arc<JoinSet<()>>,
 }
 
@@ -67,26 +74,52 @@ pub(crate) struct Plan {
     pub(crate) fixed: Vec<StaticRoute>,
     /// How often services on the bus are asked; `None` where they are not looked for.
     pub(crate) discovery: Option<Duration>,
+    /// Where configuration is read from while the gateway runs.
+    pub(crate) bucket: Option<Bucket>,
 }
 
 impl Site {
-    /// Makes the site of a catalog. Where services are looked for on the bus, this begins it, inside a runtime.
+    /// Makes the site of a catalog, and begins to watch for what changes it, inside a runtime.
     ///
     /// # Errors
     /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
-        let own = own(catalog, &plan.fixed)?;
+        check_reserved(catalog)?;
+        let linked = operation::linked(catalog.entries());
+        let own = fixed::beside(linked.clone(), &plan.fixed)?;
         let built_in = if plan.is_local {
             BuiltIn::LOCAL
         } else {
             BuiltIn::PUBLIC
         };
-        let base = Base { own, built_in };
+        let configuration = Configuration {
+            body_max: plan.body_max,
+            ..Configuration::default()
+        };
+        let base = Base {
+            linked,
+            own,
+            fixed: plan.fixed,
+            built_in,
+            configuration,
+        };
         let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
+        let (base, changes) = watch::channel(Arc::new(base));
+        let base = Arc::new(base);
+        let body_max = BodyMax::new(plan.body_max);
         let mut watching = JoinSet::new();
-        if let Some(interval) = plan.discovery {
-            let seen = discovery::watch_bus(plan.bus.clone(), interval, &mut watching);
-            watching.spawn(follow(base, Arc::clone(&board), seen));
+        let seen = plan
+            .discovery
+            .map(|interval| discovery::watch_bus(plan.bus.clone(), interval, &mut watching));
+        watching.spawn(follow(changes, Arc::clone(&board), seen));
+        if let Some(bucket) = plan.bucket {
+            let live = Live {
+                bus: plan.bus.clone(),
+                own_body_max: plan.body_max,
+                body_max: body_max.clone(),
+                base: Arc::clone(&base),
+            };
+            watching.spawn(live.follow(bucket.follow(GATEWAY_KEY)));
         }
         Ok(Self {
             readiness: Arc::new(Readiness::new(plan.bus.clone(), Arc::clone(&board))),
@@ -94,9 +127,10 @@ impl Site {
             forwarding: Forwarding {
                 client: Client::new(plan.bus.clone()),
                 bus: plan.bus,
-                body_max: plan.body_max,
+                body_max,
                 headers: plan.headers,
             },
+            base,
             watching: Arc::new(watching),
         })
     }
@@ -115,8 +149,26 @@ impl Site {
             board: Arc::clone(&self.board),
             forwarding: self.forwarding.over(bus),
             readiness: Arc::clone(&self.readiness),
+            base: Arc::clone(&self.base),
             watching: Arc::clone(&self.watching),
         }
+    }
+
+    /// Puts other configured routes in the place of those there are. Services that are in their way are quarantined, as at
+    /// the start.
+    ///
+    /// # Errors
+    /// With every route that is wrong, or that a linked task has; then all stays as it is.
+    pub(crate) fn set_fixed(&self, fixed: Vec<StaticRoute>) -> Result<(), Problems> {
+        let linked = self.base.borrow().linked.clone();
+        let own = fixed::beside(linked, &fixed)?;
+        self.base.send_modify(|base| {
+            fixed::say_changes(&base.fixed, &fixed);
+            let mut next = Base::clone(base);
+            (next.own, next.fixed) = (own, fixed);
+            *base = Arc::new(next);
+        });
+        Ok(())
     }
 
     /// Whether the gateway is stopping; it says not ready from the beginning of that.

@@ -18,6 +18,9 @@ pub const STOP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(25);
 /// How often a gateway asks services what they serve unless told otherwise.
 pub const DISCOVERY_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
 
+/// The key-value bucket that configuration is read from unless told otherwise.
+pub const BUCKET_DEFAULT: &str = "metropolis";
+
 const PREFIX: &str = "METROPOLIS_";
 
 /// Every variable that means something, with the ones only the project's own tests read.
@@ -41,6 +44,7 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_THREADS",
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
+    "METROPOLIS_BUCKET",
     "METROPOLIS_LOG",
     "METROPOLIS_NATS_SERVER",
 ];
@@ -72,6 +76,9 @@ pub struct Settings {
     pub reply_prefixes: Vec<String>,
     /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
     pub allow_breaking: bool,
+    /// `METROPOLIS_BUCKET`: the key-value bucket of JetStream that configuration is read from, `metropolis` when absent; none
+    /// when it is empty.
+    pub bucket: Option<String>,
     /// `METROPOLIS_LOG`: what is logged, as `tracing` filters spell it, such as `debug` or `metropolis=debug`.
     pub log: String,
     /// Variables that look like settings and are none.
@@ -118,6 +125,7 @@ impl Default for Settings {
             threads: None,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
+            bucket: Some(BUCKET_DEFAULT.to_owned()),
             log: "info".to_owned(),
             warnings: Vec::new(),
         }
@@ -209,6 +217,7 @@ impl Settings {
             }
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
+            "METROPOLIS_BUCKET" => self.bucket = some(value).map(bucket).transpose()?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
             _ if KNOWN.contains(&name) => {}
             _ => self.warnings.push(unknown(name)),
@@ -267,6 +276,15 @@ fn service(value: String) -> Result<String, String> {
     ))
 }
 
+fn bucket(value: String) -> Result<String, String> {
+    if crate::subject::is_token(&value) {
+        return Ok(value);
+    }
+    Err(format!(
+        "`{value}` is no name of a bucket; use letters, digits, `-` and `_`"
+    ))
+}
+
 fn unknown(name: &str) -> String {
     let nearest = KNOWN
         .iter()
@@ -316,6 +334,7 @@ mod tests {
             ("METROPOLIS_THREADS", "4"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
             ("METROPOLIS_ALLOW_BREAKING", "1"),
+            ("METROPOLIS_BUCKET", "settings"),
         ])
         .expect("good values");
         let security = NatsSecurity {
@@ -339,7 +358,15 @@ mod tests {
         assert_eq!(settings.threads.map(NonZeroUsize::get), Some(4));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.allow_breaking);
+        assert_eq!(settings.bucket.as_deref(), Some("settings"));
         assert!(settings.warnings.is_empty());
+    }
+
+    #[test]
+    fn an_empty_name_is_no_bucket_and_a_wrong_one_is_a_mistake() {
+        let bucket = |name| read(&[("METROPOLIS_BUCKET", name)]).map(|settings| settings.bucket);
+        assert_eq!(bucket(""), Ok(None));
+        assert!(bucket("a.b").is_err());
     }
 
     #[test]

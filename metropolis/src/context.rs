@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
+use crate::live::{Followed, Setting, Shelf, Snapshot};
 use crate::wire::{HeaderError, Headers};
 
 /// Reply headers a task may set; the gateway passes them on to the HTTP client.
@@ -37,15 +38,21 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Take it as a parameter by reference: `ctx: &metropolis::Context`.
 pub struct Context {
     worker: Arc<Provisions>,
+    /// The settings when the call began; `None` where the worker follows none.
+    settings: Option<Arc<Snapshot>>,
     headers: Headers,
     deadline: Instant,
     reply_headers: Mutex<Headers>,
 }
 
-/// What all calls of one worker share: the bus its calls go out through, and one value per provided type.
+/// What all calls of one worker share: the bus its calls go out through, and one value per provided type. Those of
+/// settings change.
 pub(crate) struct Provisions {
     pub(crate) bus: Bus,
     values: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    settings: Option<Arc<Shelf>>,
+    /// The settings until the worker starts.
+    followed: Vec<Followed>,
     doubled: Vec<&'static str>,
 }
 
@@ -62,6 +69,8 @@ impl Provisions {
         Self {
             bus,
             values: HashMap::new(),
+            settings: None,
+            followed: Vec::new(),
             doubled: Vec::new(),
         }
     }
@@ -75,8 +84,31 @@ impl Provisions {
         }
     }
 
+    /// Keeps the value of a setting, as [`add`](Self::add) does, until [`shelve`](Self::shelve).
+    pub(crate) fn follow<T: Setting>(&mut self, value: T) {
+        if self.has(TypeId::of::<T>()) {
+            self.doubled.push(type_name::<T>());
+        } else {
+            self.followed.push(Followed::new(value));
+        }
+    }
+
+    /// The settings, until they are shelved.
+    pub(crate) fn followed(&self) -> &[Followed] {
+        &self.followed
+    }
+
+    /// Puts the settings where calls find them, if there are any.
+    pub(crate) fn shelve(&mut self) -> Option<Arc<Shelf>> {
+        let followed = std::mem::take(&mut self.followed);
+        self.settings = (!followed.is_empty()).then(|| Arc::new(Shelf::new(followed)));
+        self.settings.clone()
+    }
+
     pub(crate) fn has(&self, id: TypeId) -> bool {
-        id == TypeId::of::<Context>() || self.values.contains_key(&id)
+        id == TypeId::of::<Context>()
+            || self.values.contains_key(&id)
+            || self.followed.iter().any(|setting| setting.id == id)
     }
 
     /// Names of types that were provided more than once.
@@ -87,8 +119,10 @@ impl Provisions {
 
 impl Context {
     pub(crate) fn new(worker: Arc<Provisions>, headers: Headers, deadline: Instant) -> Self {
+        let settings = worker.settings.as_ref().map(|shelf| shelf.snapshot());
         Self {
             worker,
+            settings,
             headers,
             deadline,
             reply_headers: Mutex::new(Headers::new()),
@@ -242,7 +276,9 @@ impl<T: 'static> Provided for T {
     /// `&Context` is no special case: the first downcast finds it, through any alias.
     fn find(ctx: &Context) -> Option<&Self> {
         let value = || ctx.worker.values.get(&TypeId::of::<T>())?.downcast_ref();
-        (ctx as &dyn Any).downcast_ref().or_else(value)
+        let setting = || ctx.settings.as_ref()?.get();
+        let ctx = (ctx as &dyn Any).downcast_ref();
+        ctx.or_else(value).or_else(setting)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::bus::{Bus, Incoming};
 use crate::catalog::{Catalog, Entry};
 use crate::context::{Context, Provisions};
 use crate::fault::{BAD_INPUT, Fault};
+use crate::live::Limits;
 use crate::spec::{Answer, TaskSpec};
 use crate::task::Served;
 use crate::wire::{Envelope, Headers, NotStarted, Reply};
@@ -30,6 +31,7 @@ pub(crate) struct Dispatch {
     parameters: bool,
     answer: Answer,
     provisions: Arc<Provisions>,
+    limits: Arc<Limits>,
 }
 
 /// A call that has not been polled yet.
@@ -51,7 +53,11 @@ impl Call {
 
 impl Dispatch {
     /// `None` for a declaration, which has nothing to run.
-    pub(crate) fn new(entry: Entry, provisions: Arc<Provisions>) -> Option<Self> {
+    pub(crate) fn new(
+        entry: Entry,
+        provisions: Arc<Provisions>,
+        limits: Arc<Limits>,
+    ) -> Option<Self> {
         let answer = entry.spec.answer?;
         let parameters = entry.pattern.parameters().next().is_some();
         Some(Self {
@@ -59,11 +65,17 @@ impl Dispatch {
             parameters,
             answer,
             provisions,
+            limits,
         })
     }
 
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// What bounds its calls now.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Makes a call of a message, which starts now.
@@ -108,9 +120,9 @@ impl Dispatch {
             .collect())
     }
 
-    /// The smaller of the task's timeout and what the caller still waits, counted from arrival.
+    /// The smaller of the task's timeout of now and what the caller still waits, counted from arrival.
     fn deadline(&self, envelope: &Envelope) -> Instant {
-        let own = self.entry.meta().timeout;
+        let own = self.limits.timeout();
         let asked = envelope.timeout().unwrap_or(own);
         envelope.arrived + own.min(asked).min(TIMEOUT_MAX)
     }
@@ -133,7 +145,9 @@ impl Alone {
             .next()
             .expect("a task with a body is served");
         let provisions = Arc::new(Provisions::new(Bus::embedded()));
-        Self(Dispatch::new(entry.clone(), provisions).expect("a task with a body is answered"))
+        let limits = Arc::new(Limits::new(entry.bounds()));
+        let dispatch = Dispatch::new(entry.clone(), provisions, limits);
+        Self(dispatch.expect("a task with a body is answered"))
     }
 
     /// `None` when the task has to wait.

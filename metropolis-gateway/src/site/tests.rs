@@ -41,12 +41,13 @@ fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
         is_local: false,
         fixed: Vec::new(),
         discovery: None,
+        bucket: None,
     };
     Site::new(&catalog, plan)
 }
 
-#[test]
-fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
+#[tokio::test]
+async fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
     let specs = [
         TaskSpec::declared::<Health>(),
         TaskSpec::declared::<Console>(),
@@ -61,8 +62,8 @@ fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
     );
 }
 
-#[test]
-fn what_only_begins_like_a_path_of_the_gateway_is_free() {
+#[tokio::test]
+async fn what_only_begins_like_a_path_of_the_gateway_is_free() {
     assert!(site([TaskSpec::declared::<Docs>()]).is_ok());
 }
 

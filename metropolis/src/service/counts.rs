@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::answers::{Endpoint, EndpointStats};
+use crate::live::Limits;
 use crate::wire::{NotStarted, Reply, one_line};
 
 /// The text of a last error is cut at this many bytes, so that `STATS` stays small.
@@ -53,7 +54,7 @@ impl Counts {
         self.in_flight.store(in_flight, Relaxed);
     }
 
-    pub(super) fn stats(&self, endpoint: &Endpoint, concurrency: usize) -> EndpointStats {
+    pub(super) fn stats(&self, endpoint: &Endpoint, limits: &Limits) -> EndpointStats {
         let replies = self.replies.load(Relaxed);
         let processing_ns = self.processing_ns.load(Relaxed).min(i64::MAX as u64);
         EndpointStats {
@@ -70,7 +71,9 @@ impl Counts {
                 "expired": self.expired.load(Relaxed),
                 "refused": self.refused.load(Relaxed),
                 "in_flight": self.in_flight.load(Relaxed),
-                "concurrency": concurrency,
+                "concurrency": limits.concurrency(),
+                "timeout_ms": u64::try_from(limits.timeout().as_millis()).unwrap_or(u64::MAX),
+                "paused": limits.is_paused(),
             })),
         }
     }

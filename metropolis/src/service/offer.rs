@@ -11,6 +11,7 @@ use super::{
 };
 use crate::catalog::{Entry, Problem};
 use crate::contract::{Contract, ContractHash};
+use crate::live::Limits;
 use crate::route::Route;
 use crate::subject::is_token;
 
@@ -25,7 +26,7 @@ pub(crate) struct Offer {
     pub(super) hash: ContractHash,
     /// The contract as it is served.
     pub(super) document: Bytes,
-    pub(super) concurrency: usize,
+    limits: Arc<Limits>,
     /// Where the task was written, for messages.
     pub(super) origin: String,
     counts: Arc<Counts>,
@@ -46,7 +47,7 @@ impl Offer {
             document: contract.to_json(),
             contract,
             hash,
-            concurrency: meta.concurrency,
+            limits: Arc::new(Limits::new(entry.bounds())),
             origin: meta.origin.to_string(),
             counts: Arc::default(),
         }
@@ -55,6 +56,11 @@ impl Offer {
     /// Where the task's lane counts.
     pub(crate) fn counts(&self) -> &Arc<Counts> {
         &self.counts
+    }
+
+    /// What bounds the calls of the task's lane.
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
     }
 }
 

@@ -4,6 +4,7 @@
 //! missing, because a test has no better use for such an error than to end with it.
 //!
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
+//! - [`bucket`] makes and writes a key-value bucket of JetStream
 //! - [`cluster`] runs several as one
 //! - [`credentials`] makes keys, tokens and certificates
 //! - [`network`] is a server where each part of a test may do what its printed permissions say
@@ -17,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bucket;
 pub mod cluster;
 pub mod credentials;
 pub mod http;
@@ -32,6 +34,7 @@ mod readme;
 pub mod wait;
 mod wheel;
 
+pub use bucket::Bucket;
 pub use http::HttpClient;
 pub use nats_server::NatsServer;
 pub use network::{Network, WITNESS};

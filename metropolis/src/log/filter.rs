@@ -55,15 +55,16 @@ impl Filters {
         let Some(reload) = &self.reload else {
             return tracing::warn!(old, new, "the log of this process is not ours to change");
         };
-        // Said while the more talkative of the two is in force: the other may forbid it.
+        // Said under the old one or the new one, whichever lets it through.
+        let say = || tracing::info!(old, new, "the filter of the log changes");
         let is_said = tracing::enabled!(tracing::Level::INFO);
         if is_said {
-            tracing::info!(old, new, "the filter of the log changes");
+            say();
         }
-        if let Err(error) = reload(lenient(&new)) {
-            tracing::warn!(%error, "the filter of the log stays as it is");
-        } else if !is_said {
-            tracing::info!(old, new, "the filter of the log has changed");
+        match reload(lenient(&new)) {
+            Ok(()) if is_said => {}
+            Ok(()) => say(),
+            Err(error) => tracing::warn!(%error, "the filter of the log stays as it is"),
         }
     }
 }

@@ -171,15 +171,20 @@ impl Live {
         let _turn = self.turn.lock().await;
         // It was checked with the rest of the document.
         let _ = log::override_filter(&self.key, wanted.log.as_deref());
-        let tasks = || self.tasks.iter().zip(&wanted.tasks);
-        tasks().for_each(|(task, bounds)| task.bound(bounds, revision));
-        let pausing = tasks().filter(|(_, bounds)| bounds.paused);
-        join_all(pausing.map(|(task, _)| task.pause(revision))).await;
+        let tasks = self.tasks.iter().zip(&wanted.tasks);
+        let (paused, served): (Vec<_>, Vec<_>) = tasks.partition(|(_, bounds)| bounds.paused);
         let mut outcome = Ok(());
-        for (task, _) in tasks().filter(|(_, bounds)| !bounds.paused) {
+        for (task, bounds) in served {
+            task.bound(bounds, revision);
             // One that cannot be subscribed keeps no other from it.
             outcome = outcome.and(task.serve(revision).await);
         }
+        let pausing = paused.into_iter().map(async |(task, bounds)| {
+            task.pause(revision).await;
+            // What it was sent until now has found the places that whoever sent it could expect.
+            task.bound(bounds, revision);
+        });
+        join_all(pausing).await;
         outcome
     }
 

@@ -8,10 +8,10 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::num::NonZeroUsize;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -22,18 +22,20 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout, timeout_at};
 
+use self::patience::{Patience, Watch};
 use self::stream::{Head, Stream};
 use self::threads::Threads;
 use crate::site::{Side, Site};
 use crate::status::Refusal;
 
+mod patience;
 mod stream;
 mod threads;
 
@@ -264,22 +266,58 @@ async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch
         is_known.store(true, Ordering::Relaxed);
         exchange(site, side, &kept, request)
     });
-    let connection = http1().serve_connection(TokioIo::new(stream), service);
+    let patience = Patience::new();
+    let mut watch = Watch::over(patience.clone());
+    let connection = http1(patience).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = reached(&mut phase, Phase::Closing) => {}
+    if ends_before(connection.as_mut(), &mut watch, &mut phase, Phase::Closing).await {
+        return;
     }
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        () = sleep(look(&is_known)) => connection.as_mut().graceful_shutdown(),
+    let rest = poll_fn(|context| poll_watched(connection.as_mut(), &mut watch, context));
+    if timeout(look(&is_known), rest).await.is_ok() {
+        return;
     }
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => {}
-        () = reached(&mut phase, Phase::CutOff) => {}
+    connection.as_mut().graceful_shutdown();
+    ends_before(connection, &mut watch, &mut phase, Phase::CutOff).await;
+}
+
+/// Goes on with a connection until a stop has come this far; says whether it has ended before.
+async fn ends_before<C: Future>(
+    mut connection: Pin<&mut C>,
+    watch: &mut Watch,
+    phase: &mut watch::Receiver<Phase>,
+    wanted: Phase,
+) -> bool {
+    let news = phase.clone();
+    let mut is_listening = false;
+    let mut reached = pin!(reached(phase, wanted));
+    poll_fn(|context| {
+        if poll_watched(connection.as_mut(), watch, context).is_ready() {
+            return Poll::Ready(true);
+        }
+        // A stop is asked for once, and then only when there is news of it: this is polled for every request.
+        if is_listening && !news.has_changed().unwrap_or(true) {
+            return Poll::Pending;
+        }
+        is_listening = true;
+        reached.as_mut().poll(context).map(|()| false)
+    })
+    .await
+}
+
+/// Goes on with a connection, and asks it once more when the head that it waits for may be due.
+fn poll_watched<C: Future>(
+    mut connection: Pin<&mut C>,
+    watch: &mut Watch,
+    context: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        if !watch.strikes(context) {
+            return Poll::Pending;
+        }
     }
 }
 
@@ -290,10 +328,10 @@ fn look(is_known: &AtomicBool) -> Duration {
     }
 }
 
-fn http1() -> http1::Builder {
+fn http1(patience: Patience) -> http1::Builder {
     let mut http1 = http1::Builder::new();
     http1
-        .timer(TokioTimer::new())
+        .timer(patience)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER_MAX);
     http1

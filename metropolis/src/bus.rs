@@ -1,24 +1,25 @@
 //! The bus: bytes to bytes, over one small API with two variants behind it.
 //!
-//! `Embedded` lives in this process; `Nats` is a real server. It is an enum and not
-//! a trait: two variants, no plug-ins. Both keep the same promises, which one conformance suite checks on both. No room
-//! here knows what a task is. Everything runs inside a Tokio runtime.
+//! `Embedded` lives in this process; `Nats` is a real server. It is an enum and not a trait: two variants, no plug-ins.
+//! Both keep the same promises, which one conformance suite checks on both. No room here knows what a task is. Everything
+//! runs inside a Tokio runtime.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
+use self::message::check_limits;
 use crate::subject::{Queue, SUBJECT_AND_REPLY_MAX, Subject, SubjectError, check_filter};
-use crate::wire::Headers;
 
 mod embedded;
+mod message;
 mod mux;
 mod nats;
 
+pub(crate) use message::{Taker, Unsent};
 pub(crate) use mux::random_token;
 
+pub use message::{Incoming, Outgoing};
 pub use nats::{ConnectError, NatsOptions};
 
 /// Requests one process may have in flight over one bus; more fail with [`RequestError::Overloaded`].
@@ -29,69 +30,6 @@ pub const SUBSCRIPTIONS_MAX: usize = 16_384;
 
 /// Messages one subscription can hold until they are taken, however much its caller asks for.
 pub const CAPACITY_MAX: usize = 65_536;
-
-/// A message to send.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    /// Where to.
-    pub subject: Subject,
-    /// Where an answer may go, for a plain publish; a request sets its own.
-    pub reply: Option<Subject>,
-    /// Headers, usually none.
-    pub headers: Headers,
-    /// The payload.
-    pub payload: Bytes,
-}
-
-impl Outgoing {
-    /// A message without payload, headers and reply subject.
-    #[must_use]
-    pub fn empty(subject: Subject) -> Self {
-        Self {
-            subject,
-            reply: None,
-            headers: Headers::new(),
-            payload: Bytes::new(),
-        }
-    }
-}
-
-/// A message as it arrived.
-#[derive(Debug, Clone)]
-pub struct Incoming {
-    /// The subject it was published on.
-    pub subject: Subject,
-    /// Where an answer goes, when one is wanted.
-    pub reply: Option<Subject>,
-    /// Its headers.
-    pub headers: Headers,
-    /// Its payload.
-    pub payload: Bytes,
-    /// When it reached this process.
-    pub arrived: Instant,
-}
-
-/// Takes messages where they arrive, on whatever thread that is: it must be quick, and must not block.
-pub(crate) type Taker = Arc<dyn Fn(Incoming) + Send + Sync>;
-
-impl Incoming {
-    /// The same, without holding on to the buffer it was read into: for one that is kept for a while.
-    pub(crate) fn detached(self) -> Self {
-        Self {
-            subject: self.subject.detached(),
-            reply: self.reply.map(Subject::detached),
-            payload: if self.payload.len() < DETACHED_MAX {
-                Bytes::copy_from_slice(&self.payload)
-            } else {
-                self.payload
-            },
-            ..self
-        }
-    }
-}
-
-/// Payloads up to this size are copied when they have to wait; a larger one is a good part of what it holds on to.
-const DETACHED_MAX: usize = 4 * 1024;
 
 /// How a request ended without an answer. The variants tell what may have happened at the other side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,13 +84,6 @@ pub enum PublishError {
     /// Subject and reply subject together are longer than a server takes.
     #[error("subject and reply subject have more than {SUBJECT_AND_REPLY_MAX} bytes together")]
     SubjectTooLong,
-}
-
-/// A message that was not accepted, and why.
-#[derive(Debug)]
-pub(crate) struct Unsent {
-    pub(crate) error: PublishError,
-    pub(crate) outgoing: Outgoing,
 }
 
 impl From<PublishError> for RequestError {
@@ -511,20 +442,4 @@ impl Serving {
             Served::Nats(serving) => serving.drain(deadline).await,
         }
     }
-}
-
-/// Checks a message against what a bus takes, before anything is sent.
-fn check_limits(outgoing: &Outgoing, max: usize) -> Result<(), PublishError> {
-    let size = outgoing.payload.len() + outgoing.headers.wire_len();
-    if size > max {
-        return Err(PublishError::TooLarge { size, max });
-    }
-    let reply = outgoing
-        .reply
-        .as_ref()
-        .map_or(0, |reply| reply.as_bytes().len());
-    if outgoing.subject.as_bytes().len() + reply > SUBJECT_AND_REPLY_MAX {
-        return Err(PublishError::SubjectTooLong);
-    }
-    Ok(())
 }

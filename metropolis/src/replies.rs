@@ -51,10 +51,14 @@ impl ReplyRule {
     }
 
     fn allows(&self, reply: &Subject) -> bool {
-        let text = reply.as_str();
-        if ALWAYS.iter().any(|prefix| text.starts_with(prefix)) {
+        let bytes = reply.as_bytes();
+        if ALWAYS
+            .iter()
+            .any(|prefix| bytes.starts_with(prefix.as_bytes()))
+        {
             return true;
         }
+        let text = reply.as_str();
         let configured = self.prefixes.iter().any(|prefix| text.starts_with(prefix));
         configured
             && !is_reserved(first_token(text))

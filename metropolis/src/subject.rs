@@ -49,6 +49,12 @@ impl Subject {
         Ok(Self(bytes))
     }
 
+    /// Takes what is known to be a literal subject, because it was made as one here.
+    pub(crate) fn known(bytes: Bytes) -> Self {
+        debug_assert!(check_literal(&bytes).is_ok(), "{bytes:?}");
+        Self(bytes)
+    }
+
     /// The subject as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

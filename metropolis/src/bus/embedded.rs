@@ -158,8 +158,13 @@ impl Shared {
             payload: outgoing.payload,
             arrived: Instant::now(),
         };
+        let is_reply = self.mux.owns(&message.subject);
+        if is_reply && !table.hears_replies() {
+            self.mux.complete(message);
+            return Ok(true);
+        }
         let interest = table.interest(message.subject.as_str());
-        if self.mux.owns(&message.subject) {
+        if is_reply {
             if let Some(interest) = interest {
                 self.deliver(&interest, message.clone());
             }

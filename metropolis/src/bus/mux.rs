@@ -130,27 +130,26 @@ impl Mux {
 
     /// Gives an answer to the request it belongs to; the first one wins, the others are counted.
     pub(super) fn complete(&self, message: Incoming) {
-        let token = message
-            .subject
-            .as_bytes()
-            .get(self.prefix.len()..)
-            .and_then(read_token);
+        let token = self.token(message.subject.as_bytes());
         self.end(token, Ok(message));
     }
 
     /// Ends the request a server's status line speaks of.
-    pub(super) fn fail(&self, subject: &str, why: RequestError) {
-        let token = subject
-            .as_bytes()
-            .get(self.prefix.len()..)
-            .and_then(read_token);
-        self.end(token, Err(why));
+    pub(super) fn fail(&self, subject: &[u8], why: RequestError) {
+        self.end(self.token(subject), Err(why));
+    }
+
+    /// What the last token of a reply subject says, below our own prefix.
+    fn token(&self, subject: &[u8]) -> Option<Token> {
+        subject
+            .strip_prefix(self.prefix.as_bytes())
+            .and_then(read_token)
     }
 
     /// Fails all who wait for an answer from a subject the server does not let us publish to.
     pub(super) fn deny(&self, subject: &str) {
         if subject.starts_with(&self.prefix) {
-            return self.fail(subject, RequestError::Denied);
+            return self.fail(subject.as_bytes(), RequestError::Denied);
         }
         self.fail_where(RequestError::Denied, |slot| {
             slot.to.as_ref().is_some_and(|to| to.as_str() == subject)
@@ -276,8 +275,8 @@ impl Slots {
         self.arena.put_slice(prefix.as_bytes());
         write_token(&mut self.arena, token);
         let text = self.arena.split_to(length).freeze();
-        Subject::parse(text)
-            .expect("a prefix of plain tokens and a token of hex digits make a literal subject")
+        // A prefix of plain tokens and a token of hex digits make a literal subject.
+        Subject::known(text)
     }
 
     fn expire(&mut self, now: Instant) -> Vec<Waker> {

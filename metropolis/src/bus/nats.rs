@@ -33,6 +33,7 @@ mod outbox;
 mod protocol;
 mod receive;
 mod refusal;
+mod silence;
 mod source;
 mod supervisor;
 mod tls;

@@ -239,7 +239,7 @@ async fn the_media_type_of_raw_bytes_is_passed_on_or_replaced() {
     let mut peer = Peer::start(&house.server, "hostile.foreign.bytes.get").await;
     for (value, expected) in [
         ("text/html", "text/html"),
-        ("text/html\r\n\tX-Evil: 1", "text/html\tX-Evil: 1"),
+        ("text/html\r\n\tX-Evil: 1", "text/html"),
         ("text/é", "text/é"),
         ("", ""),
     ] {

@@ -56,6 +56,8 @@ impl fmt::Debug for Mailbox {
 pub(super) struct Table {
     literal: HashMap<Arc<str>, Interest>,
     wildcard: Vec<(Arc<str>, Interest)>,
+    /// Whether any filter may stand for the subject of a reply. Usually none does, and then none is looked for.
+    hears_replies: bool,
 }
 
 impl Table {
@@ -63,6 +65,7 @@ impl Table {
     pub(super) fn with(&self, filter: &str, queue: Option<&Queue>, mailbox: Arc<Mailbox>) -> Self {
         let mut table = self.clone();
         table.entry(filter).add(queue, &[mailbox]);
+        table.hears_replies |= may_hear_replies(filter);
         table
     }
 
@@ -76,7 +79,18 @@ impl Table {
         table
             .wildcard
             .retain(|(_, interest)| !interest.groups.is_empty());
+        let wildcard = table.wildcard.iter().map(|(filter, _)| filter);
+        table.hears_replies = table
+            .literal
+            .keys()
+            .chain(wildcard)
+            .any(|filter| may_hear_replies(filter));
         table
+    }
+
+    /// Whether somebody but the requests themselves may want the replies to them.
+    pub(super) fn hears_replies(&self) -> bool {
+        self.hears_replies
     }
 
     /// How many subscriptions there are.
@@ -193,6 +207,11 @@ impl Group {
         }
         1
     }
+}
+
+/// Replies go to `_INBOX_…`.
+fn may_hear_replies(filter: &str) -> bool {
+    filter.starts_with(['*', '>', '_'])
 }
 
 fn is_wildcard(filter: &str) -> bool {

@@ -65,7 +65,10 @@ async fn an_old_reply_subject_does_not_answer_the_next_request() {
     let pending = mux.open(soon(), None).unwrap();
     mux.complete(answer(old));
     assert_eq!(mux.late(), 1);
-    mux.fail(pending.reply_subject().as_str(), RequestError::NoResponders);
+    mux.fail(
+        pending.reply_subject().as_bytes(),
+        RequestError::NoResponders,
+    );
     assert_eq!(pending.await.unwrap_err(), RequestError::NoResponders);
 }
 
@@ -76,7 +79,7 @@ async fn foreign_subjects_below_the_prefix_are_counted() {
         let subject = format!("{}{token}", mux.prefix);
         mux.complete(answer(Subject::parse(subject).unwrap()));
     }
-    mux.fail("short", RequestError::NoResponders);
+    mux.fail(b"short", RequestError::NoResponders);
     assert_eq!(mux.late(), 4);
 }
 

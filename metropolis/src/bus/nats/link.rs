@@ -1,13 +1,13 @@
-//! Link: one connection to one server, from the handshake to its end. It reads, writes and measures silence.
+//! Link: one connection to one server, from the handshake to its end.
 //!
 //! Two tasks belong to it: one reads and hands out what came, one writes what could not leave at once. A third asks the
-//! server every so often whether it is there. When any of them ends, the link has ended, and the connection hears of it.
+//! server every so often whether it is there ([`silence`]). When any of them ends, the link has ended, and the connection hears of it.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -20,7 +20,7 @@ use super::outbox::{Closed, Cork, Outbox};
 use super::protocol::{self, Operation, ServerInfo};
 use super::receive::Batch;
 use super::supervisor::Trouble;
-use super::{Connection, Family, lock};
+use super::{Connection, lock, silence};
 use crate::bus::{Outgoing, RequestError};
 use crate::subject::Queue;
 
@@ -29,18 +29,6 @@ const PIECE: usize = 64 * 1024;
 
 /// Round trips that may be under way; whoever wants one more waits for the deadline in vain.
 const PINGS_MAX: usize = 65_536;
-
-/// Time between two looks at whether the server says anything. It is silent after two of these in vain, 2.1 seconds at
-/// most, which leaves room for a look that was late, within the three seconds that are promised.
-const LOOK_EVERY: Duration = Duration::from_millis(700);
-
-/// A look this late says that the own process was held up. What came meanwhile may only not have been read yet.
-const LATE: Duration = Duration::from_millis(250);
-
-/// Looks in vain after which a server counts as silent.
-const SILENT_AFTER: u32 = 2;
-
-const SILENT: &str = "the server has fallen silent";
 
 /// One connection to one server.
 #[derive(Debug)]
@@ -80,7 +68,7 @@ impl Link {
         let mut tasks = lock(&link.tasks);
         tasks.spawn(read(dialled.reader, dialled.buffer, ends.clone()));
         tasks.spawn(write(Arc::clone(&link.outbox), ends.clone()));
-        tasks.spawn(listen(ends, Arc::clone(&connection.family)));
+        tasks.spawn(silence::listen(ends, Arc::clone(&connection.family)));
         drop(tasks);
         link
     }
@@ -107,6 +95,16 @@ impl Link {
     /// Whether so much waits for the socket that whoever sends should wait as well.
     pub(super) fn is_full(&self) -> bool {
         self.outbox.is_full()
+    }
+
+    /// Counts that only grow: pieces read, and bytes that the socket took.
+    pub(super) fn activity(&self) -> (u64, u64) {
+        (self.pieces.load(Ordering::Relaxed), self.outbox.taken())
+    }
+
+    /// Whether messages are being handed out, and nothing is read meanwhile.
+    pub(super) fn is_handing_out(&self) -> bool {
+        self.handing_out.load(Ordering::Relaxed)
     }
 
     /// Waits for that to be over.
@@ -148,7 +146,8 @@ impl Link {
         }
     }
 
-    fn send_ping(&self) -> Option<oneshot::Receiver<()>> {
+    /// Asks the server to answer; whoever waits for that is told.
+    pub(super) fn send_ping(&self) -> Option<oneshot::Receiver<()>> {
         let (answer, answered) = oneshot::channel();
         let mut pings = lock(&self.pings);
         // Under the lock, so that the order of those who wait is the order on the wire.
@@ -238,18 +237,18 @@ impl Drop for Link {
 
 /// What the tasks of a link know of it: not enough to keep it alive.
 #[derive(Clone)]
-struct Ends {
+pub(super) struct Ends {
     link: Weak<Link>,
     connection: Weak<Connection>,
 }
 
 impl Ends {
-    fn both(&self) -> Option<(Arc<Link>, Arc<Connection>)> {
+    pub(super) fn both(&self) -> Option<(Arc<Link>, Arc<Connection>)> {
         Some((self.link.upgrade()?, self.connection.upgrade()?))
     }
 
     /// Tells the connection that its link is of no more use.
-    fn give_up(&self, why: String) {
+    pub(super) fn give_up(&self, why: String) {
         if let Some((link, connection)) = self.both() {
             // First, so that nobody sends over it while the connection looks for another.
             link.over.store(true, Ordering::Release);
@@ -295,41 +294,5 @@ async fn read_on(
 async fn write(outbox: Arc<Outbox>, ends: Ends) {
     if let Err(error) = outbox.write_all().await {
         ends.give_up(error.to_string());
-    }
-}
-
-/// Gives the link up once the server has fallen silent.
-///
-/// A server that is frozen keeps its connections, so only its silence tells. This is a task of its own, which no task of
-/// a user's holds up for longer than its thread.
-async fn listen(ends: Ends, family: Arc<Family>) {
-    let mut vain = 0;
-    let mut pieces = 0;
-    loop {
-        let due = Instant::now() + LOOK_EVERY;
-        tokio::select! {
-            () = tokio::time::sleep_until(due.into()) => {}
-            // A sibling has noticed first; its looks and these come at different times.
-            () = family.silence.notified(), if vain > 0 => {
-                return ends.give_up(SILENT.to_owned());
-            }
-        }
-        let was_late = due.elapsed() > LATE;
-        let Some((link, _connection)) = ends.both() else {
-            return;
-        };
-        let seen = link.pieces.load(Ordering::Relaxed);
-        let is_excused = was_late || link.handing_out.load(Ordering::Relaxed);
-        if std::mem::replace(&mut pieces, seen) != seen {
-            vain = 0;
-        } else if !is_excused {
-            vain += 1;
-        }
-        if vain >= SILENT_AFTER {
-            family.silence.notify_waiters();
-            return ends.give_up(SILENT.to_owned());
-        }
-        // Its answer is what the next look sees, where nothing else comes.
-        drop(link.send_ping());
     }
 }

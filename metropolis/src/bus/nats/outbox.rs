@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, TryLockError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -40,6 +40,8 @@ pub(super) struct Outbox {
     task: AtomicWaker,
     /// Told when there is room again.
     room: Notify,
+    /// Bytes the socket took.
+    taken: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -76,6 +78,7 @@ impl Outbox {
             }),
             task: AtomicWaker::new(),
             room: Notify::new(),
+            taken: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -99,6 +102,11 @@ impl Outbox {
     /// Whether as much waits as may.
     pub(super) fn is_full(&self) -> bool {
         lock(&self.waiting).bytes.len() >= WAITING_MAX
+    }
+
+    /// Bytes the socket took so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Waits until less waits than may, or the connection is closed.
@@ -175,6 +183,7 @@ impl Outbox {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             writing.written += n;
+            self.taken.fetch_add(n as u64, Ordering::Relaxed);
             writing.unflushed = true;
         }
         if writing.unflushed {

@@ -59,8 +59,7 @@ impl Connection {
     fn answer(&self, frame: Frame, arrived: Instant) {
         let block = block(&frame);
         if is_no_responders(&block, &frame) {
-            let subject = String::from_utf8_lossy(frame.subject());
-            self.mux.fail(&subject, RequestError::NoResponders);
+            self.mux.fail(frame.subject(), RequestError::NoResponders);
         } else if let Some(incoming) = self.incoming(frame, block, None, arrived) {
             self.mux.complete(incoming);
         }

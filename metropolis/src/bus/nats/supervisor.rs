@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::address::Address;
 use super::link::Link;
@@ -41,8 +42,11 @@ pub(super) enum Trouble {
 impl Connection {
     /// Tells the supervisor, without waiting.
     pub(super) fn tell(&self, trouble: Trouble) {
-        // A link tells of its end once, so there is always room; a lame duck that finds none ends like any other.
-        let _ = self.troubles.try_send(trouble);
+        // A lame duck that is not heard of is lost later, as any other server; a loss must be heard of.
+        if let Err(TrySendError::Full(lost @ Trouble::Lost(..))) = self.troubles.try_send(trouble) {
+            let troubles = self.troubles.clone();
+            tokio::spawn(async move { troubles.send(lost).await });
+        }
     }
 }
 

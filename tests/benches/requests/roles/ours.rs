@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metropolis::{Bus, NatsOptions, Worker};
+use metropolis::{Bus, NatsOptions, Settings, Worker};
 use metropolis_gateway::Gateway;
 use tokio::task::yield_now;
 use tokio::time::sleep;
@@ -39,7 +39,9 @@ pub(super) async fn worker(nats_url: &str) {
 
 /// Serves HTTP for whoever serves the tasks.
 pub(super) async fn gateway(nats_url: &str) {
-    serve(Gateway::new(connect(nats_url, "gateway").await)).await;
+    let settings = Settings::from_env().expect("the environment has no mistakes");
+    let bus = connect(nats_url, "gateway").await;
+    serve(Gateway::configured(bus, &settings)).await;
 }
 
 /// Gateway and worker in one process, on the embedded bus.

@@ -13,7 +13,7 @@ mod members;
 mod setting;
 mod status;
 
-pub use bucket::{Bucket, Entry, check_name, key_subject, read_subject};
+pub use bucket::{Bucket, Entry, check_name, hint_filter, read_subject};
 pub use follower::Follower;
 pub(crate) use limits::{Bounds, Limits};
 pub use limits::{CONCURRENCY_FACTOR, CONCURRENCY_MAX, TIMEOUT_MIN};

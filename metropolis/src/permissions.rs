@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::catalog::{Catalog, Entry, Problems, no_tasks};
 use crate::config::BUCKET_DEFAULT;
-use crate::live::{key_subject, read_subject, service_key};
+use crate::live::{hint_filter, read_subject, service_key};
 use crate::service::{self, ANNOUNCE, CONTRACT, INFO, LEAVE, Offer, PING, STATS};
 
 /// How much longer than the longest task a reply may take.
@@ -111,7 +111,7 @@ impl Permissions {
     /// Adds what is needed to follow keys of a bucket. Where it is missing, configuration stays as it is at the start.
     #[must_use]
     pub fn with_bucket(mut self, bucket: &str, keys: impl IntoIterator<Item = String>) -> Self {
-        let heard = keys.into_iter().map(|key| key_subject(bucket, &key));
+        let heard = keys.into_iter().map(|key| hint_filter(bucket, &key));
         self.subscribe.extend(heard);
         self.publish.push(read_subject(bucket));
         self

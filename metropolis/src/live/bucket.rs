@@ -102,6 +102,10 @@ impl Bucket {
         &self.0.bus
     }
 
+    pub(super) fn subject(&self, key: &str) -> String {
+        key_subject(&self.0.name, key)
+    }
+
     /// What a key holds now.
     pub(super) async fn read(&self, key: &str) -> Result<Entry, Unread> {
         let read = self.ask(key).await;
@@ -124,9 +128,12 @@ impl Bucket {
         }
     }
 
-    /// Listens for puts. Each is a hint that the key may have changed: the stream may yet refuse it.
+    /// Listens for puts, where they come. Each is a hint that a key may have changed: the stream may yet refuse it.
     pub(super) async fn listen(&self, key: &str) -> Option<Subscription> {
-        let filter = key_subject(&self.0.name, key);
+        if !self.0.bus.hears_streams() {
+            return None;
+        }
+        let filter = hint_filter(&self.0.name, key);
         let listening = self.0.bus.subscribe(&filter, None, HINTS_MAX).await;
         let is_deaf = matches!(listening, Err(SubscribeError::Denied));
         let mut was_deaf = lock(&self.0.is_deaf);
@@ -135,7 +142,7 @@ impl Bucket {
             tracing::warn!(
                 bucket,
                 "permissions of NATS do not let this process hear of changes in the bucket: \
-                 it looks for them from time to time; `metropolis::permissions()` prints what it needs"
+                 it looks for them every few seconds; `metropolis::permissions()` prints what it needs"
             );
         }
         *was_deaf = is_deaf;
@@ -198,10 +205,22 @@ pub fn read_subject(bucket: &str) -> String {
     format!("$JS.API.STREAM.MSG.GET.KV_{bucket}")
 }
 
-/// What a key is put to, and heard on.
-#[must_use]
-pub fn key_subject(bucket: &str, key: &str) -> String {
+/// What a key is put to.
+pub(super) fn key_subject(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
+}
+
+/// What puts of a key are heard on: a wildcard in the place of its first token, which stands for the kinds of keys.
+///
+/// A leaf node whose accounts have a default JetStream domain tells its hub of every literal subject it subscribes to, and
+/// the hub ends the link over one below `$KV` (nats-server 2.10 to 2.15), with all that it carries. Of wildcards it takes
+/// what may pass.
+#[must_use]
+pub fn hint_filter(bucket: &str, key: &str) -> String {
+    match key.split_once('.') {
+        Some((_, rest)) => format!("$KV.{bucket}.*.{rest}"),
+        None => format!("$KV.{bucket}.*"),
+    }
 }
 
 /// What a stream answers when it is asked for a message.
@@ -307,6 +326,13 @@ mod tests {
         ] {
             assert_eq!(entry(answer.as_bytes()), expected, "{answer}");
         }
+    }
+
+    #[test]
+    fn no_filter_is_literal() {
+        assert_eq!(hint_filter("b", "gateway"), "$KV.b.*");
+        assert_eq!(hint_filter("b", "service.a"), "$KV.b.*.a");
+        assert_eq!(hint_filter("b", "setting.a.limits"), "$KV.b.*.a.limits");
     }
 
     #[test]

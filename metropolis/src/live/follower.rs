@@ -1,7 +1,7 @@
 //! Follower: one key of a bucket, seen again whenever it may have changed.
 //!
 //! The same idea as discovery: news is quick, looking again is repair. A put that is heard, and a connection that is there
-//! again, say that it is time to look; neither says what the key holds.
+//! again, say that it is time to look; neither says what the key holds. Where puts cannot be heard, looks come sooner.
 
 use std::time::Duration;
 
@@ -10,9 +10,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::bucket::{Bucket, Entry, Unread};
 use crate::bus::Subscription;
+use crate::subject::Subject;
 
 /// How often a key is looked at when nothing is heard of it.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often a key is looked at in a bucket that is there and cannot be heard.
+const DEAF_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// When to look after a hint. A put is heard before it is stored, and JetStream is back a while after its server is.
 const AFTER_HINT: [Duration; 4] = [
     Duration::ZERO,
@@ -30,6 +33,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Follower {
     bucket: Bucket,
     key: String,
+    /// What it is put to.
+    subject: String,
     hints: Option<Subscription>,
     restored: Option<watch::Receiver<u64>>,
     agenda: Agenda,
@@ -41,9 +46,11 @@ impl Bucket {
     /// Follows a key. Nothing is heard before the first look.
     #[must_use]
     pub fn follow(&self, key: impl Into<String>) -> Follower {
+        let key = key.into();
         Follower {
             bucket: self.clone(),
-            key: key.into(),
+            subject: self.subject(&key),
+            key,
             hints: None,
             restored: self.bus().restored(),
             agenda: Agenda::new(Instant::now()),
@@ -74,7 +81,11 @@ impl Follower {
             Ok(_) | Err(Unread::Missing | Unread::Forbidden) => Outcome::Same,
             Err(Unread::Silent(_)) => Outcome::Silent,
         };
-        self.agenda.looked(Instant::now(), outcome);
+        let patience = match (&read, &self.hints) {
+            (Ok(_), None) => DEAF_LOOK_EVERY,
+            _ => LOOK_EVERY,
+        };
+        self.agenda.looked(Instant::now(), outcome, patience);
         let entry = read.ok().filter(|_| is_new)?;
         self.seen = Some(entry.clone());
         Some(entry)
@@ -101,10 +112,12 @@ impl Follower {
         loop {
             tokio::select! {
                 () = sleep_until(self.agenda.due) => return,
-                is_heard = heard(&mut self.hints) => match is_heard {
-                    true => self.agenda.hint(Instant::now()),
+                subject = heard(&mut self.hints) => match subject {
+                    Some(subject) if subject.as_str() == self.subject => self.agenda.hint(Instant::now()),
+                    // Another key's.
+                    Some(_) => {}
                     // The subscription has ended: it is made anew with the next look.
-                    false => self.hints = None,
+                    None => self.hints = None,
                 },
                 () = again(&mut self.restored) => self.agenda.hint(Instant::now()),
             }
@@ -112,10 +125,10 @@ impl Follower {
     }
 }
 
-/// Waits for a hint; `false` when none will come any more.
-async fn heard(hints: &mut Option<Subscription>) -> bool {
+/// Waits for what is put to a key; `None` when nothing will come any more.
+async fn heard(hints: &mut Option<Subscription>) -> Option<Subject> {
     match hints {
-        Some(hints) => hints.next().await.is_some(),
+        Some(hints) => hints.next().await.map(|put| put.subject),
         None => std::future::pending().await,
     }
 }
@@ -164,7 +177,7 @@ impl Agenda {
         self.due = self.after_rest(now);
     }
 
-    fn looked(&mut self, now: Instant, outcome: Outcome) {
+    fn looked(&mut self, now: Instant, outcome: Outcome, patience: Duration) {
         self.looked = Some(now);
         self.silent = match outcome {
             Outcome::Silent => self.silent + 1,
@@ -179,7 +192,7 @@ impl Agenda {
         });
         self.due = match next {
             Some(next) => self.after_rest(next.max(now)),
-            None => now + self.patience(),
+            None => now + self.waits().min(patience),
         };
     }
 
@@ -188,10 +201,10 @@ impl Agenda {
     }
 
     /// A bucket that does not answer is asked sooner, and less and less often.
-    fn patience(&self) -> Duration {
+    fn waits(&self) -> Duration {
         match self.silent {
-            0 => LOOK_EVERY,
-            looks => (AGAIN * 2_u32.saturating_pow(looks.min(8) - 1)).min(LOOK_EVERY),
+            0 => Duration::MAX,
+            looks => AGAIN * 2_u32.saturating_pow(looks.min(8) - 1),
         }
     }
 }

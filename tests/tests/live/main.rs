@@ -8,6 +8,7 @@ mod file;
 mod foreign;
 mod gateway;
 mod knobs;
+mod leaf;
 mod places;
 mod process;
 mod settings;

@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::bus::{Bus, Outgoing};
-use crate::live::{key_subject, read_subject};
+use crate::live::bucket::key_subject;
+use crate::live::read_subject;
 use crate::subject::Subject;
 
 fn at(begin: Instant, ms: u64) -> Instant {
@@ -18,7 +19,7 @@ fn looks(agenda: &mut Agenda, begin: Instant, outcomes: &[Outcome]) -> Vec<u64> 
     for outcome in outcomes {
         let ms = agenda.due.duration_since(begin).as_millis();
         looks.push(u64::try_from(ms).expect("soon"));
-        agenda.looked(agenda.due, *outcome);
+        agenda.looked(agenda.due, *outcome, LOOK_EVERY);
     }
     looks
 }
@@ -35,7 +36,7 @@ fn a_key_of_which_nothing_is_heard_is_looked_at_twice_a_minute() {
 fn after_a_hint_it_is_looked_at_until_something_new_is_found() {
     let begin = Instant::now();
     let mut agenda = Agenda::new(begin);
-    agenda.looked(begin, Outcome::New);
+    agenda.looked(begin, Outcome::New, LOOK_EVERY);
     agenda.hint(at(begin, 1_000));
     let refused = [Outcome::Same; 5];
     let expected = [1_000, 1_100, 2_000, 6_000, 36_000];
@@ -52,7 +53,7 @@ fn after_a_hint_it_is_looked_at_until_something_new_is_found() {
 fn many_hints_are_as_good_as_one() {
     let begin = Instant::now();
     let mut agenda = Agenda::new(begin);
-    agenda.looked(begin, Outcome::Same);
+    agenda.looked(begin, Outcome::Same, LOOK_EVERY);
     for ms in 1..20 {
         agenda.hint(at(begin, ms));
     }
@@ -65,9 +66,9 @@ fn a_bucket_that_does_not_answer_is_asked_less_and_less_often() {
     let mut agenda = Agenda::new(begin);
     let expected = [0, 1_000, 3_000, 7_000, 15_000, 31_000, 61_000, 91_000];
     assert_eq!(looks(&mut agenda, begin, &[Outcome::Silent; 8]), expected);
-    agenda.looked(agenda.due, Outcome::Same);
+    agenda.looked(agenda.due, Outcome::Same, LOOK_EVERY);
     let due = agenda.due;
-    agenda.looked(due, Outcome::Silent);
+    agenda.looked(due, Outcome::Silent, LOOK_EVERY);
     assert_eq!(agenda.due, due + AGAIN);
 }
 
@@ -129,7 +130,11 @@ async fn followed() -> (Arc<Stream>, Follower, Bus) {
 }
 
 async fn hint(bus: &Bus) {
-    let subject = Subject::parse(key_subject("b", "k")).expect("a good subject");
+    hint_at(bus, "k").await;
+}
+
+async fn hint_at(bus: &Bus, key: &str) {
+    let subject = Subject::parse(key_subject("b", key)).expect("a good subject");
     send(bus, subject, "refused".into()).await;
 }
 
@@ -163,6 +168,17 @@ async fn what_nobody_heard_of_is_found_within_half_a_minute() {
     follower.look().await;
     let begin = Instant::now();
     stream.put();
+    assert_eq!(follower.next().await.revision, 1);
+    assert_eq!(begin.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_to_another_key_is_no_hint() {
+    let (stream, mut follower, bus) = followed().await;
+    follower.look().await;
+    let begin = Instant::now();
+    stream.put();
+    hint_at(&bus, "other").await;
     assert_eq!(follower.next().await.revision, 1);
     assert_eq!(begin.elapsed().as_secs(), 30);
 }

@@ -116,7 +116,7 @@ fn unread(unread: &[Unread]) -> impl Iterator<Item = Quarantined> {
 }
 
 /// What strangers wrote goes into logs and listings as one line of printable text.
-fn readable(text: &str) -> String {
+pub(crate) fn readable(text: &str) -> String {
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().take(REASON_MAX).map(printable).collect()
 }

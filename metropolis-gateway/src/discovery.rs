@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use self::contracts::Contracts;
 pub(crate) use self::contracts::Promises;
 use self::fleet::Fleet;
-use self::offered::{Announced, ToRead, is_name};
+use self::offered::{Announced, ToRead};
 use self::round::{Heard, Outcome};
 use self::unread::Unreadable;
 
@@ -30,7 +30,7 @@ mod round;
 mod unread;
 
 pub(crate) use fleet::Group;
-pub(crate) use offered::{ENDPOINTS_MAX, Edition, Offered};
+pub(crate) use offered::{ANSWER_BYTES_MAX, ENDPOINTS_MAX, Edition, Offered, is_name};
 pub(crate) use unread::Unread;
 
 /// An interval outside of this is taken as the nearest that is not: asking all the time helps nobody.

@@ -4,6 +4,7 @@
 //! route it is was settled before, and what a failure looks like is `status`'s to say.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -12,12 +13,16 @@ use hyper::body::Body;
 use metropolis::Client;
 use metropolis::bus::{Bus, Outgoing};
 use metropolis::input::{Place, Text};
+use metropolis::route::Route;
 use metropolis::subject::Subject;
 
 use self::body::{Content, Kind};
+use crate::access::Passage;
+use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
 use crate::site::BodyMax;
 use crate::status::Refusal;
+use crate::traced;
 
 mod answer;
 mod body;
@@ -26,12 +31,16 @@ mod legacy;
 mod message;
 mod query;
 
-pub(crate) use headers::{check_forwarded, forwarded_by_default};
+pub(crate) use body::whole;
+pub(crate) use headers::{VALUE_MAX, check_forwarded, forwarded_by_default};
+pub(crate) use query::pairs;
 
 /// A task with its route, prepared once.
 #[derive(Debug)]
 pub(crate) struct TaskRoute {
     operation: Operation,
+    route: Route,
+    meter: Arc<Meter>,
     /// The subject of a task whose subject has no parameters; most have none.
     subject: Option<Subject>,
     /// The names of the path's parameters, in order.
@@ -49,6 +58,8 @@ pub(crate) struct Forwarding {
     pub(crate) body_max: BodyMax,
     /// The request headers that tasks see.
     pub(crate) headers: Vec<HeaderName>,
+    /// Whether clients are listened to in what they say of traces.
+    pub(crate) trusts_traces: bool,
 }
 
 impl Forwarding {
@@ -59,21 +70,39 @@ impl Forwarding {
             bus,
             body_max: self.body_max.clone(),
             headers: self.headers.clone(),
+            trusts_traces: self.trusts_traces,
         }
     }
 }
 
 impl TaskRoute {
     /// `None` for a task that has no route.
-    pub(crate) fn of(operation: &Operation) -> Option<Self> {
+    pub(crate) fn of(operation: &Operation, metrics: &Metrics) -> Option<Self> {
         let route = operation.route.as_ref()?;
+        let status = operation.contract().status;
         Some(Self {
+            meter: metrics.meter(route.method.as_str(), route.path(), status),
+            route: route.clone(),
             subject: operation.pattern.literal(),
             names: route.parameters().map(str::to_owned).collect(),
             takes_body: route.method.has_body(),
-            status: StatusCode::from_u16(operation.contract().status).unwrap_or(StatusCode::OK),
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
             operation: operation.clone(),
         })
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The task's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.operation.name
+    }
+
+    /// What is counted of its requests.
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     fn answers_json(&self) -> bool {
@@ -99,9 +128,17 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
     values: &[Cow<'_, str>],
     head: &Parts,
     body: &mut B,
+    passage: &mut Passage<'_>,
 ) -> Result<Response<Bytes>, Refusal> {
     let kind = checked(task, head, body)?;
     let mut headers = headers::for_task(&head.headers, &forwarding.headers)?;
+    let trace = passage.trace().clone();
+    traced::pass_on(
+        &trace,
+        forwarding.trusts_traces,
+        &head.headers,
+        &mut headers,
+    );
     if let Kind::Raw(media_type) = &kind {
         headers::set_media_type(&mut headers, media_type)?;
     }
@@ -121,7 +158,13 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         payload,
     };
     let timeout = task.operation.timeout;
-    let success = forwarding.client.send(outgoing, timeout).await?;
+    let template = task.operation.pattern.as_str();
+    let exchange = forwarding
+        .client
+        .exchange(outgoing, template, timeout, &trace);
+    let answered = exchange.await;
+    passage.by(answered.instance);
+    let success = answered.outcome?;
     match task.operation.format {
         Format::Json => answer::of(task, success),
         Format::Legacy => legacy::answer(&success.payload),

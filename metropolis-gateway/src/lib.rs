@@ -18,8 +18,9 @@
 //! A gateway serves the tasks that are linked in, routes that are [configured](Gateway::with_route), and where it was
 //! [asked to](Gateway::with_discovery) whatever services are on the bus, as the program `metropolis-gateway` does.
 //!
-//! Beside the routes it answers `/openapi.json`, `/healthz` and `/readyz`, and on a local or administrative listener
-//! `/_routes`. Every error is `application/problem+json` with `status`, `code` and `detail`. Only what breaks HTTP/1.1
+//! Beside the routes it answers `/openapi.json`, `/docs`, `/healthz` and `/readyz`, and on a local or administrative
+//! listener `/_routes`, `/metrics` and `/_console`. Every error is `application/problem+json` with `status`, `code` and
+//! `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
 //! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
 //! 30 seconds, whose connection is closed, as an idle one is.
@@ -38,11 +39,16 @@ use metropolis::permissions::Permissions;
 use metropolis::worker::stop_signal;
 use metropolis::{Bus, RunError, Worker, connect};
 
+mod access;
 mod admin;
 mod admission;
+mod assets;
+mod console;
 mod discovery;
 mod fixed;
+mod flood;
 mod forward;
+mod metrics;
 mod mount;
 mod openapi;
 mod operation;
@@ -53,6 +59,7 @@ mod start;
 mod status;
 mod table;
 mod testing;
+mod traced;
 mod workers;
 
 pub use fixed::StaticRoute;
@@ -89,6 +96,10 @@ pub struct Gateway {
     is_discovering: bool,
     discovery_interval: Duration,
     bucket: Option<String>,
+    metrics: bool,
+    trusts_traces: Option<bool>,
+    docs: bool,
+    console: bool,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -132,6 +143,10 @@ impl Gateway {
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
             bucket: Some(BUCKET_DEFAULT.to_owned()),
+            metrics: true,
+            trusts_traces: None,
+            docs: true,
+            console: true,
         }
     }
 
@@ -145,6 +160,10 @@ impl Gateway {
             threads: settings.threads,
             discovery_interval: settings.discovery_interval,
             bucket: settings.bucket.clone(),
+            metrics: settings.metrics,
+            trusts_traces: settings.trust_trace,
+            docs: settings.docs,
+            console: settings.console,
             ..Self::new(bus)
         }
     }
@@ -243,6 +262,44 @@ impl Gateway {
         self
     }
 
+    /// Counts no requests, and answers no `/metrics`. `METROPOLIS_METRICS`.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics = false;
+        self
+    }
+
+    /// Listens to what clients say of traces: `traceparent`, `tracestate` and `baggage` go along, and a trace that a client
+    /// records is recorded here. Otherwise only while the public address is one of the loopback. `METROPOLIS_TRUST_TRACE`.
+    #[must_use]
+    pub fn with_trusted_traces(mut self) -> Self {
+        self.trusts_traces = Some(true);
+        self
+    }
+
+    /// Listens to no client's word on traces, on the loopback neither: each request begins a trace of its own.
+    /// `METROPOLIS_TRUST_TRACE`.
+    #[must_use]
+    pub fn without_trusted_traces(mut self) -> Self {
+        self.trusts_traces = Some(false);
+        self
+    }
+
+    /// Answers no `/docs`, the page about the routes. `METROPOLIS_DOCS`.
+    #[must_use]
+    pub fn without_docs(mut self) -> Self {
+        self.docs = false;
+        self
+    }
+
+    /// Answers no `/_console`, the page about what runs, how well, and who calls whom; otherwise it is where the
+    /// administrative paths are. `METROPOLIS_CONSOLE`.
+    #[must_use]
+    pub fn without_console(mut self) -> Self {
+        self.console = false;
+        self
+    }
+
     /// A route to a responder that announces nothing, beside those there are.
     #[must_use]
     pub fn with_route(mut self, route: StaticRoute) -> Self {
@@ -285,6 +342,9 @@ impl Gateway {
         if let Some(bucket) = &self.bucket {
             permissions = permissions::with_bucket(permissions, bucket)?;
         }
+        if self.console {
+            permissions = permissions::with_console(permissions);
+        }
         for worker in &self.workers {
             permissions = permissions.with(worker.permissions()?);
         }
@@ -305,9 +365,13 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::run`].
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        let running = self.start().await?;
+        let running = self
+            .start()
+            .await
+            .inspect_err(|_| metropolis::log::flush())?;
         stop.await;
         running.stop().await;
+        metropolis::telemetry::flush().await;
         Ok(())
     }
 

@@ -30,9 +30,9 @@ struct Flags {
     /// Address and port to listen on; 127.0.0.1:8080 otherwise [env: METROPOLIS_LISTEN]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address and port of /_routes, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
+    /// Address and port of /_console, /_routes, /metrics, /healthz and /readyz [env: METROPOLIS_ADMIN_LISTEN]
     ///
-    /// Without it /_routes is answered only while the gateway listens on a loopback address.
+    /// Without it /_console, /_routes and /metrics are answered only while the gateway listens on a loopback address.
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
     /// How long to wait for a server at the start; for ever otherwise [env: METROPOLIS_CONNECT_TIMEOUT]
@@ -47,9 +47,26 @@ struct Flags {
     /// Threads that serve connections; one for each core otherwise, eight at most [env: METROPOLIS_THREADS]
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
+    /// Whether /docs is answered, the page about the routes; 1 otherwise [env: METROPOLIS_DOCS]
+    #[arg(long, value_name = "0|1")]
+    docs: Option<String>,
+    /// Whether /_console is answered, the page about what runs; 1 otherwise [env: METROPOLIS_CONSOLE]
+    #[arg(long, value_name = "0|1")]
+    console: Option<String>,
     /// What is logged, such as debug or metropolis_gateway=debug [env: METROPOLIS_LOG]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// How log lines are written: text, json, or auto, which is text on a terminal and json otherwise
+    /// [env: METROPOLIS_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Whether requests are counted and /metrics is answered; 1 otherwise [env: METROPOLIS_METRICS]
+    #[arg(long, value_name = "0|1")]
+    metrics: Option<String>,
+    /// Whether clients are listened to in what they say of traces; while listening on a loopback address alone otherwise
+    /// [env: METROPOLIS_TRUST_TRACE]
+    #[arg(long, value_name = "0|1")]
+    trust_trace: Option<String>,
     /// Key-value bucket of JetStream to read configuration from; metropolis otherwise, none when empty
     /// [env: METROPOLIS_BUCKET]
     #[arg(long, value_name = "NAME", global = true)]
@@ -151,9 +168,11 @@ async fn main() -> Result<(), Error> {
     }
     let hangups = reload::Hangups::listen(flags.config.as_deref());
     let gateway = complete(Gateway::alone(&settings).await?, routes);
-    let running = gateway.start().await.map_err(RunError::from)?;
+    let started = gateway.start().await.map_err(RunError::from);
+    let running = started.inspect_err(|_| metropolis::log::flush())?;
     reload::until_stopped(&running, hangups, &flags, configuration).await;
     running.stop().await;
+    metropolis::telemetry::flush().await;
     Ok(())
 }
 
@@ -218,7 +237,12 @@ impl Flags {
                 self.threads.map(|count| count.to_string()),
             ),
             ("METROPOLIS_BUCKET", self.bucket.clone()),
+            ("METROPOLIS_DOCS", self.docs.clone()),
+            ("METROPOLIS_CONSOLE", self.console.clone()),
             ("METROPOLIS_LOG", self.log.clone()),
+            ("METROPOLIS_LOG_FORMAT", self.log_format.clone()),
+            ("METROPOLIS_METRICS", self.metrics.clone()),
+            ("METROPOLIS_TRUST_TRACE", self.trust_trace.clone()),
         ];
         named
             .into_iter()

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use metropolis::catalog::{Problem, Problems};
 use metropolis::live::{GATEWAY_KEY, check_name};
 use metropolis::permissions::Permissions;
-use metropolis::service::{ANNOUNCE, CONTRACT, INFO, LEAVE, PING};
+use metropolis::service::{ANNOUNCE, CONTRACT, INFO, LEAVE, PING, STATS};
 use metropolis::subject::Pattern;
 
 use crate::operation::Operation;
@@ -26,6 +26,12 @@ pub(crate) fn alone(own: &[Operation]) -> Permissions {
         publish: called.into_iter().collect(),
         responses: None,
     }
+}
+
+/// What a gateway needs in addition to show in its console how services are doing.
+pub(crate) fn with_console(mut permissions: Permissions) -> Permissions {
+    permissions.publish.push(STATS.to_owned());
+    permissions
 }
 
 /// What a gateway needs in addition to look for services and to call them on these subjects.

@@ -346,7 +346,7 @@ async fn exchange(
     let (mut head, mut body) = request.into_parts();
     restore_lengths(&mut head, kept);
     let mut response = match lacks_host(&head) {
-        true => Refusal::Bad("there is no Host").into_response(None),
+        true => site.refuse(&head, Refusal::Bad("there is no Host")),
         false => site.respond(side, &head, &mut body).await,
     };
     if !body.is_end_stream() {

@@ -3,7 +3,9 @@
 //! The routes of the tasks and the gateway's own paths stand in one table, so that both have the same rules for paths
 //! and methods. No sockets here: a listener and a test come in by the same door.
 
-use std::sync::Arc;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,19 +15,26 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::live::{Bucket, GATEWAY_KEY};
-use metropolis::{Bus, Client};
+use metropolis::telemetry::{BusFigures, Exposition, TaskFigures};
+use metropolis::{Bus, Client, RunningWorker};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::board::Board;
+pub(crate) use self::board::Board;
 use self::follow::{Base, follow};
 pub(crate) use self::live::BodyMax;
 use self::live::{Configuration, Live};
+use self::own::Asked;
 use self::readiness::Readiness;
 use self::routes::{Routes, Target};
-use crate::admin::{self, BuiltIn};
+use crate::access::Passage;
+use crate::admin::{self, OwnPaths, Pages};
+use crate::console::{About, Console};
 use crate::fixed::{self, StaticRoute};
 use crate::forward::{Forwarding, forward};
+use crate::metrics::{GatewayFigures, Metrics};
 use crate::operation::Operation;
 use crate::status::Refusal;
 use crate::table::canonical;
@@ -34,6 +43,7 @@ use crate::{discovery, operation};
 mod board;
 mod follow;
 mod live;
+mod own;
 mod readiness;
 mod routes;
 
@@ -57,6 +67,10 @@ pub(crate) struct Site {
     board: Arc<Board>,
     forwarding: Forwarding,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    exposition: Option<Arc<Exposition>>,
+    workers: Arc<OnceLock<TaskFigures>>,
+    console: Arc<Console>,
     /// What the routes are made of, apart from what is on the bus.
     base: Arc<watch::Sender<Arc<Base>>>,
     /// What keeps the routes in step; it ends with the last sibling.
@@ -71,11 +85,18 @@ pub(crate) struct Plan {
     pub(crate) headers: Vec<HeaderName>,
     /// Whether administrative paths are answered to everybody who reaches the public listener.
     pub(crate) is_local: bool,
+    /// The address of the public listener, where there is one.
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) pages: Pages,
     pub(crate) fixed: Vec<StaticRoute>,
     /// How often services on the bus are asked; `None` where they are not looked for.
     pub(crate) discovery: Option<Duration>,
     /// Where configuration is read from while the gateway runs.
     pub(crate) bucket: Option<Bucket>,
+    /// Whether requests are counted and `/metrics` is answered.
+    pub(crate) metrics: bool,
+    /// Whether clients are listened to in what they say of traces.
+    pub(crate) trusts_traces: bool,
 }
 
 impl Site {
@@ -84,29 +105,20 @@ impl Site {
     /// # Errors
     /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
-        check_reserved(catalog)?;
-        let linked = operation::linked(catalog.entries());
-        let own = fixed::beside(linked.clone(), &plan.fixed)?;
-        let built_in = if plan.is_local {
-            BuiltIn::LOCAL
-        } else {
-            BuiltIn::PUBLIC
-        };
-        let configuration = Configuration {
-            body_max: plan.body_max,
-            ..Configuration::default()
-        };
-        let base = Base {
-            linked,
-            own,
-            fixed: plan.fixed,
-            built_in,
-            configuration,
-        };
+        let metrics = Arc::new(Metrics::default());
+        let base = base(catalog, &plan, &metrics)?;
         let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
         let (base, changes) = watch::channel(Arc::new(base));
         let base = Arc::new(base);
         let body_max = BodyMax::new(plan.body_max);
+        let workers = Arc::default();
+        let shown = plan.metrics.then(|| {
+            let gateway = GatewayFigures {
+                metrics: Arc::clone(&metrics),
+                board: Arc::clone(&board),
+            };
+            exposition(gateway, &plan.bus, &workers)
+        });
         let mut watching = JoinSet::new();
         let seen = plan
             .discovery
@@ -121,14 +133,25 @@ impl Site {
             };
             watching.spawn(live.follow(bucket.follow(GATEWAY_KEY)));
         }
+        let about = About {
+            version: env!("CARGO_PKG_VERSION"),
+            is_discovering: plan.discovery.is_some(),
+            has_docs: plan.pages.docs,
+            address: plan.address,
+        };
         Ok(Self {
+            console: Arc::new(Console::new(plan.bus.clone(), about)),
             readiness: Arc::new(Readiness::new(plan.bus.clone(), Arc::clone(&board))),
             board,
+            metrics,
+            exposition: shown.map(Arc::new),
+            workers,
             forwarding: Forwarding {
                 client: Client::new(plan.bus.clone()),
                 bus: plan.bus,
                 body_max,
                 headers: plan.headers,
+                trusts_traces: plan.trusts_traces,
             },
             base,
             watching: Arc::new(watching),
@@ -150,6 +173,10 @@ impl Site {
             forwarding: self.forwarding.over(bus),
             readiness: Arc::clone(&self.readiness),
             base: Arc::clone(&self.base),
+            metrics: Arc::clone(&self.metrics),
+            exposition: self.exposition.clone(),
+            workers: Arc::clone(&self.workers),
+            console: Arc::clone(&self.console),
             watching: Arc::clone(&self.watching),
         }
     }
@@ -176,6 +203,12 @@ impl Site {
         &self.readiness
     }
 
+    /// Shows what the workers of this process count as well. Asked once, before the first request.
+    pub(crate) fn show(&self, workers: &[RunningWorker]) {
+        let figures = workers.iter().map(RunningWorker::figures);
+        let _ = self.workers.set(TaskFigures::merged(figures));
+    }
+
     /// Answers a request. Never fails: what goes wrong is an answer as well.
     pub(crate) async fn respond<B: Body<Data = Bytes> + Unpin>(
         &self,
@@ -183,10 +216,15 @@ impl Site {
         head: &Parts,
         body: &mut B,
     ) -> Response<Bytes> {
-        let response = self
-            .answer(side, head, body)
-            .await
-            .unwrap_or_else(|refusal| refusal.into_response(None));
+        // This request keeps these routes to its end, whatever is swapped in meanwhile.
+        let routes = self.board.routes();
+        let mut passage = self.begin(head);
+        let answer = self.answer(&routes, side, head, body, &mut passage).await;
+        let response = match answer {
+            Ok(response) => response,
+            Err((refusal, allow)) => refused(refusal, allow, &mut passage),
+        };
+        passage.end(response.status());
         if head.method == Method::HEAD {
             without_body(response)
         } else {
@@ -194,46 +232,110 @@ impl Site {
         }
     }
 
-    async fn answer<B: Body<Data = Bytes> + Unpin>(
+    /// Answers a request that cannot be looked at any further.
+    pub(crate) fn refuse(&self, head: &Parts, refusal: Refusal) -> Response<Bytes> {
+        let mut passage = self.begin(head);
+        let response = refused(refusal, None, &mut passage);
+        passage.end(response.status());
+        response
+    }
+
+    fn begin(&self, head: &Parts) -> Passage<'_> {
+        let (is_counted, trusts) = (self.exposition.is_some(), self.forwarding.trusts_traces);
+        Passage::begin(&self.metrics, is_counted, head, trusts)
+    }
+
+    /// The answer, or why there is none, with the methods of the path where it has any.
+    async fn answer<'r, B: Body<Data = Bytes> + Unpin>(
         &self,
+        routes: &'r Routes,
         side: Side,
         head: &Parts,
         body: &mut B,
-    ) -> Result<Response<Bytes>, Refusal> {
-        check_sizes(head)?;
-        check_framing(&head.headers)?;
-        let path = canonical(head.uri.path())?;
-        // This request keeps these routes to its end, whatever is swapped in meanwhile.
-        let routes = self.board.routes();
+        passage: &mut Passage<'r>,
+    ) -> Result<Response<Bytes>, (Refusal, Option<&'r HeaderValue>)> {
+        let of_no_path = |refusal| (refusal, None);
+        check_sizes(head).map_err(of_no_path)?;
+        check_framing(&head.headers).map_err(of_no_path)?;
+        let path = canonical(head.uri.path()).map_err(|error| of_no_path(error.into()))?;
         let table = match side {
             Side::Public => &routes.public,
             Side::Admin => &routes.admin,
         };
-        let found = table.find(&path)?.ok_or(Refusal::NotFound)?;
+        let found = table
+            .find(&path)
+            .map_err(|error| of_no_path(error.into()))?;
+        let found = found.ok_or((Refusal::NotFound, None))?;
         let allow = found.methods.allow();
-        let answer = match found.methods.get(&head.method) {
+        let target = found.methods.get(&head.method);
+        if let Some(target) = target.or_else(|| found.methods.any()) {
+            passage.on_route(target.meter());
+        }
+        let answer = match target {
             Some(Target::Task(task)) => {
-                forward(&self.forwarding, task, &found.values, head, body).await
+                passage.reaches(task.name());
+                forward(&self.forwarding, task, &found.values, head, body, passage).await
             }
-            Some(Target::BuiltIn(path)) => self.say(*path, &routes).await,
+            Some(Target::BuiltIn(path, _)) => {
+                passage.stays_here();
+                let asked = Asked { side, routes, head };
+                self.say(*path, asked, body).await
+            }
             None if head.method == Method::OPTIONS => Ok(options(allow)),
             None => Err(Refusal::Method),
         };
-        Ok(answer.unwrap_or_else(|refusal| refusal.into_response(Some(allow))))
+        answer.map_err(|refusal| (refusal, Some(allow)))
     }
+}
 
-    /// Answers one of the gateway's own paths.
-    async fn say(&self, path: BuiltIn, routes: &Routes) -> Result<Response<Bytes>, Refusal> {
-        match path {
-            BuiltIn::OpenApi => Ok(admin::json(routes.openapi.clone())),
-            BuiltIn::Routes => Ok(admin::json(routes.listing.clone())),
-            BuiltIn::Healthz => Ok(admin::json(Bytes::from_static(br#"{"status":"alive"}"#))),
-            BuiltIn::Readyz if self.readiness.check().await => {
-                Ok(admin::json(Bytes::from_static(br#"{"status":"ready"}"#)))
-            }
-            BuiltIn::Readyz => Err(Refusal::NotReady),
-        }
+fn refused(
+    refusal: Refusal,
+    allow: Option<&HeaderValue>,
+    passage: &mut Passage<'_>,
+) -> Response<Bytes> {
+    passage.fails(refusal.code());
+    refusal.into_response(allow, passage.trace().trace_id())
+}
+
+fn exposition(
+    gateway: GatewayFigures,
+    bus: &Bus,
+    workers: &Arc<OnceLock<TaskFigures>>,
+) -> Exposition {
+    Exposition::new()
+        .with(gateway)
+        .with(BusFigures::new(bus.clone(), None))
+        .with(WorkerFigures(Arc::clone(workers)))
+}
+
+/// What the workers of this process count, once they run.
+#[derive(Debug)]
+struct WorkerFigures(Arc<OnceLock<TaskFigures>>);
+
+impl Collector for WorkerFigures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.0.get().map_or(Ok(()), |tasks| tasks.encode(encoder))
     }
+}
+
+/// What routes are made of at the start.
+///
+/// # Errors
+/// As [`Site::new`].
+fn base(catalog: &Catalog, plan: &Plan, metrics: &Arc<Metrics>) -> Result<Base, Problems> {
+    check_reserved(catalog)?;
+    let linked = operation::linked(catalog.entries());
+    Ok(Base {
+        own: fixed::beside(linked.clone(), &plan.fixed)?,
+        linked,
+        fixed: plan.fixed.clone(),
+        paths: OwnPaths::of(plan.pages, plan.is_local),
+        metrics: Arc::clone(metrics),
+        configuration: Configuration {
+            body_max: plan.body_max,
+            ..Configuration::default()
+        },
+    })
 }
 
 /// What is served whoever is on the bus: the linked tasks and the configured routes.
@@ -347,7 +449,10 @@ fn options(allow: &HeaderValue) -> Response<Bytes> {
 /// The answer to `HEAD`: the length stays, the body does not.
 fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
     let length = response.body().len();
-    if response.status() != StatusCode::NO_CONTENT {
+    if !matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     *response.body_mut() = Bytes::new();

@@ -17,6 +17,7 @@ use metropolis::{RunError, RunningWorker, worker};
 use tokio::net::TcpListener;
 
 use crate::Gateway;
+use crate::admin::Pages;
 use crate::fixed::StaticRoute;
 use crate::forward::{check_forwarded, forwarded_by_default};
 use crate::mount::Mounted;
@@ -123,8 +124,13 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     };
     let (address, admin_address) = (public.1, admin.as_ref().map(|admin| admin.1));
     let is_local = address.ip().to_canonical().is_loopback();
-    let site = Arc::new(Site::new(&catalog, plan(&gateway, headers, is_local)?)?);
+    let plan = Plan {
+        address: Some(address),
+        ..plan(&gateway, headers, is_local)?
+    };
+    let site = Arc::new(Site::new(&catalog, plan)?);
     let workers = workers::start(gateway.workers).await?;
+    site.show(&workers);
     let server = Server::start(Arc::clone(&site), gateway.threads).await;
     let mut server = server.map_err(StartError::Threads)?;
     server.listen(public.0, Side::Public);
@@ -164,7 +170,9 @@ async fn without_listeners(
     let catalog = Catalog::linked()?;
     let headers = forwarded(&gateway)?;
     let site = Site::new(&catalog, plan(&gateway, headers, is_local)?)?;
-    Ok((site, workers::start(gateway.workers).await?))
+    let workers = workers::start(gateway.workers).await?;
+    site.show(&workers);
+    Ok((site, workers))
 }
 
 fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Result<Plan, Problems> {
@@ -173,8 +181,15 @@ fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Result<P
         body_max: gateway.body_max,
         headers,
         is_local,
+        address: None,
+        pages: Pages {
+            docs: gateway.docs,
+            console: gateway.console,
+        },
         fixed: gateway.fixed.clone(),
         discovery: gateway.is_discovering.then_some(gateway.discovery_interval),
+        metrics: gateway.metrics,
+        trusts_traces: gateway.trusts_traces.unwrap_or(is_local),
         bucket: bucket(gateway)?,
     })
 }

@@ -3,6 +3,7 @@
 //! Every row is one situation: status, code, a sentence for people. Nothing in an answer names a subject, a type, a path
 //! or the text of a library. The body is always `application/problem+json` (RFC 9457).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +11,13 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW
 use http::{HeaderValue, Response, StatusCode};
 use metropolis::bus::RequestError;
 use metropolis::input::InputError;
+use metropolis::task::bad_input;
+use metropolis::trace::TraceId;
 use metropolis::wire::PROBLEM_JSON;
 use metropolis::{CallError, Fault};
 use serde::Serialize;
 
+use crate::flood::may_log;
 use crate::table::PathError;
 
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -88,6 +92,11 @@ const NOT_ACCEPTABLE: Row = row(
     406,
     "not_acceptable",
     "the answer would be application/json, which the Accept header rules out",
+);
+const FORBIDDEN: Row = row(
+    403,
+    "forbidden",
+    "only the console's own page may ask for this",
 );
 const BODY_TIMEOUT: Row = row(408, "body_timeout", "the body did not arrive in time");
 const BODY_TOO_LARGE: Row = row(413, "body_too_large", "the body is too large");
@@ -217,6 +226,8 @@ pub(crate) enum Refusal {
     },
     BodyTimeout,
     NotAcceptable,
+    /// It comes from elsewhere than where it must, in a way this sentence says.
+    Forbidden(&'static str),
     /// `header` tells the client with `types` what would be taken.
     MediaType {
         header: HeaderName,
@@ -240,6 +251,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => BODY_TOO_LARGE,
             Self::BodyTimeout => BODY_TIMEOUT,
             Self::NotAcceptable => NOT_ACCEPTABLE,
+            Self::Forbidden(_) => FORBIDDEN,
             Self::MediaType { .. } => MEDIA_TYPE,
             Self::NotReady => NOT_READY,
             Self::BadAnswer(_) => BAD_ANSWER,
@@ -247,11 +259,21 @@ impl Refusal {
         }
     }
 
+    /// The code that programs compare.
+    pub(crate) fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Call(CallError::Fault(fault)) => Cow::Owned(fault.code().to_owned()),
+            refusal => Cow::Borrowed(refusal.row().code),
+        }
+    }
+
     /// What is said beyond the row's own sentence.
     fn detail(&self) -> Option<String> {
         match self {
             Self::Path(error) => Some(error.to_string()),
-            Self::Bad(what) | Self::Framing(what) => Some((*what).to_owned()),
+            Self::Bad(what) | Self::Framing(what) | Self::Forbidden(what) => {
+                Some((*what).to_owned())
+            }
             Self::UriTooLong { max } => Some(format!("path and query have more than {max} bytes")),
             Self::ValuesTooLong { max } => Some(format!(
                 "the values in the path make an address of more than {max} bytes"
@@ -274,31 +296,52 @@ impl Refusal {
     }
 
     /// Makes the answer. `allow` names the methods of the path, where it has any.
-    pub(crate) fn into_response(self, allow: Option<&HeaderValue>) -> Response<Bytes> {
+    ///
+    /// `trace_id` is that of the request, by which its log lines and spans are found.
+    pub(crate) fn into_response(
+        self,
+        allow: Option<&HeaderValue>,
+        trace_id: Option<TraceId>,
+    ) -> Response<Bytes> {
         self.log();
-        let mut response = match &self {
+        let refusal = self.in_trace(trace_id);
+        let mut response = match &refusal {
             Self::Call(CallError::Fault(fault)) => of_fault(fault),
-            Self::Input(error) => of_fault(&metropolis::task::bad_input(error)),
-            refusal => of_row(refusal.row(), refusal.detail()),
+            Self::Input(error) => of_fault(&bad_input(error).in_trace(trace_id)),
+            refusal => of_row(refusal.row(), refusal.detail(), trace_id),
         };
         let headers = response.headers_mut();
-        if let Some(after) = self.retry_after() {
+        if let Some(after) = refusal.retry_after() {
             headers.insert(RETRY_AFTER, whole_seconds(after));
         }
-        if matches!(self, Self::Framing(_) | Self::BodyTimeout) {
+        if matches!(refusal, Self::Framing(_) | Self::BodyTimeout) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if let Self::MediaType { header, types } = self {
+        if let Self::MediaType { header, types } = refusal {
             headers.insert(header, HeaderValue::from_static(types));
         }
         add_demanded(&mut response, allow);
         response
     }
 
+    /// A fault of a worker that does not trace says the gateway's trace.
+    fn in_trace(self, trace_id: Option<TraceId>) -> Self {
+        match self {
+            Self::Call(CallError::Fault(fault)) => {
+                Self::Call(CallError::Fault(fault.in_trace(trace_id)))
+            }
+            other => other,
+        }
+    }
+
     /// The log has what the client is not told; only what somebody should look at is loud.
     fn log(&self) {
         match self {
-            Self::BadAnswer(why) => tracing::warn!("an answer cannot be passed on: {why}"),
+            Self::BadAnswer(why) => {
+                if may_log(why) {
+                    tracing::warn!("an answer cannot be passed on: {why}");
+                }
+            }
             Self::Call(CallError::Fault(fault)) => {
                 tracing::debug!(
                     status = fault.status(),
@@ -356,14 +399,17 @@ struct Problem<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     maybe_executed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
-fn of_row(row: Row, detail: Option<String>) -> Response<Bytes> {
+fn of_row(row: Row, detail: Option<String>, trace_id: Option<TraceId>) -> Response<Bytes> {
     let problem = Problem {
         status: row.status,
         code: row.code,
         detail: detail.as_deref().unwrap_or(row.detail),
         maybe_executed: row.maybe_executed,
+        trace_id: trace_id.map(|trace_id| trace_id.to_string()),
     };
     let body = serde_json::to_vec(&problem).expect("texts and numbers have a JSON form");
     let mut response = problem_response(row.status, body.into());

@@ -86,6 +86,11 @@ impl<T> Methods<T> {
         self.targets[*method as usize].as_ref()
     }
 
+    /// What answers some method; there is one, or the path would not be in the table.
+    pub(crate) fn any(&self) -> Option<&T> {
+        self.targets.iter().flatten().next()
+    }
+
     /// The value of the `Allow` header.
     pub(crate) fn allow(&self) -> &HeaderValue {
         &self.allow

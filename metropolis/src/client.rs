@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
+use tracing::Span;
 
-use crate::bus::{Bus, Outgoing, PublishError, RequestError};
+use crate::bus::{Bus, Incoming, Outgoing, PublishError, RequestError};
 use crate::context::Context;
 use crate::fault::{Cause, Fault, TypedFault};
 use crate::subject::{Pattern, Subject};
 use crate::task::{CallInput, CallValue, Encoded, Task, ValueOf};
-use crate::wire::{CONTENT_TYPE, Headers, NotStarted, Reply, Success, TIMEOUT_MS};
+use crate::telemetry::Trace;
+use crate::telemetry::spans::{self, Sent};
+use crate::wire::{CONTENT_TYPE, Headers, INSTANCE, NotStarted, Reply, Success, TIMEOUT_MS};
 
 /// How much longer a caller waits than the worker works, so that the worker's own answer wins.
 pub const GRACE: Duration = Duration::from_millis(250);
@@ -84,6 +87,21 @@ impl CallError {
         )
     }
 
+    /// One word for what happened: a fault's code, or the variant's name as codes are written.
+    fn kind(&self) -> &str {
+        match self {
+            Self::NoWorker(_) => "no_worker",
+            Self::Busy { .. } => "busy",
+            Self::NotSent(_) => "not_sent",
+            Self::BadInput(_) => "bad_input",
+            Self::Expired => "expired",
+            Self::TimedOut(_) => "timed_out",
+            Self::ConnectionLost => "connection_lost",
+            Self::Fault(fault) => fault.code(),
+            Self::Undecodable(_) => "undecodable",
+        }
+    }
+
     /// What a task answers when a call of its own failed and it passes the failure on by `?`.
     fn into_fault(self) -> Fault {
         let (status, code) = match self {
@@ -114,6 +132,15 @@ impl CallError {
 
 inventory::submit! { TypedFault::by(CallError::recognise) }
 
+/// What came of a request.
+#[derive(Debug)]
+pub struct Answered {
+    /// The value, or why there is none.
+    pub outcome: Result<Success, CallError>,
+    /// The worker that has answered: named by every answer that is no value, and by those to traced requests.
+    pub instance: Option<String>,
+}
+
 /// Calls tasks by their names. Cloning is cheap.
 ///
 /// ```no_run
@@ -142,7 +169,13 @@ impl Client {
         T::Input: CallInput,
         ValueOf<T>: CallValue,
     {
-        Call::new(self.bus.clone(), input, T::META.timeout)
+        let trace = Trace::default();
+        Call::new(
+            self.bus.clone(),
+            message::<T>(input),
+            T::META.timeout,
+            trace,
+        )
     }
 
     /// Sends a task its input and wants no reply: the task runs, its fault is logged and counted by the worker.
@@ -156,7 +189,7 @@ impl Client {
     where
         T::Input: CallInput,
     {
-        publish(self.bus.clone(), message::<T>(input))
+        publish::<T>(self.bus.clone(), message::<T>(input), Trace::default())
     }
 
     /// Sends an untyped request, as the gateway does, and waits `timeout` and a little more for the reply.
@@ -164,7 +197,25 @@ impl Client {
     /// # Errors
     /// As a typed call, decoding apart.
     pub async fn send(&self, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
-        send(&self.bus, outgoing, timeout).await
+        let template = outgoing.subject.to_string();
+        let none = Trace::default();
+        self.exchange(outgoing, &template, timeout, &none)
+            .await
+            .outcome
+    }
+
+    /// As [`send`](Self::send), and says which worker has answered, where the answer says so.
+    ///
+    /// `template` is the subject as it was declared, and `trace` the trace of whoever sends it, for the span of this request
+    /// where it is recorded.
+    pub async fn exchange(
+        &self,
+        outgoing: Outgoing,
+        template: &str,
+        timeout: Duration,
+        trace: &Trace,
+    ) -> Answered {
+        exchange(&self.bus, outgoing, template, timeout, trace).await
     }
 }
 
@@ -175,11 +226,13 @@ impl Context {
         T::Input: CallInput,
         ValueOf<T>: CallValue,
     {
-        Call::new(
-            self.bus().clone(),
-            input,
-            T::META.timeout.min(self.remaining()),
-        )
+        self.counts().call(T::META.subject);
+        let timeout = T::META.timeout.min(self.remaining());
+        let mut message = self.message::<T>(input);
+        if let Ok(message) = &mut message {
+            self.trace().pass_on(&mut message.headers);
+        }
+        Call::new(self.bus().clone(), message, timeout, self.trace().clone())
     }
 
     /// Sends another task its input and wants no reply.
@@ -193,7 +246,24 @@ impl Context {
     where
         T::Input: CallInput,
     {
-        publish(self.bus().clone(), message::<T>(input))
+        self.counts().call(T::META.subject);
+        let mut message = self.message::<T>(input);
+        if let Ok(message) = &mut message {
+            self.trace().pass_on_aloud(&mut message.headers);
+        }
+        publish::<T>(self.bus().clone(), message, self.trace().clone())
+    }
+}
+
+impl Context {
+    /// The message of a call made for this one: it belongs to the same trace.
+    fn message<T: Task>(&self, input: &T::Input) -> Result<Outgoing, CallError>
+    where
+        T::Input: CallInput,
+    {
+        let mut message = message::<T>(input)?;
+        self.pass_on(&mut message.headers);
+        Ok(message)
     }
 }
 
@@ -203,20 +273,21 @@ pub struct Call<T: Task> {
     bus: Bus,
     message: Result<Outgoing, CallError>,
     timeout: Duration,
+    trace: Trace,
     decode: fn(&Success) -> serde_json::Result<ValueOf<T>>,
     task: PhantomData<fn() -> T>,
 }
 
 impl<T: Task> Call<T> {
-    fn new(bus: Bus, input: &T::Input, timeout: Duration) -> Self
+    fn new(bus: Bus, message: Result<Outgoing, CallError>, timeout: Duration, trace: Trace) -> Self
     where
-        T::Input: CallInput,
         ValueOf<T>: CallValue,
     {
         Self {
             bus,
-            message: message::<T>(input),
+            message,
             timeout,
+            trace,
             decode: <ValueOf<T> as CallValue>::decode,
             task: PhantomData,
         }
@@ -251,7 +322,15 @@ where
             if self.timeout < T::META.timeout {
                 limit(&mut message.headers, self.timeout);
             }
-            let success = send(&self.bus, message, self.timeout).await?;
+            let answered = exchange(
+                &self.bus,
+                message,
+                T::META.subject,
+                self.timeout,
+                &self.trace,
+            )
+            .await;
+            let success = answered.outcome?;
             (self.decode)(&success).map_err(CallError::Undecodable)
         })
     }
@@ -265,31 +344,78 @@ pub fn limit(headers: &mut Headers, timeout: Duration) {
         .expect("a number is a good header value");
 }
 
-async fn send(bus: &Bus, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
+async fn exchange(
+    bus: &Bus,
+    mut outgoing: Outgoing,
+    template: &str,
+    timeout: Duration,
+    trace: &Trace,
+) -> Answered {
     if timeout.is_zero() {
-        return Err(CallError::Expired);
+        return Answered {
+            outcome: Err(CallError::Expired),
+            instance: None,
+        };
     }
+    let span = sending(trace, "request", template, &mut outgoing);
     let subject = outgoing.subject.clone();
-    let answer = bus
-        .request(outgoing, Instant::now() + timeout + GRACE)
-        .await;
-    let incoming = answer.map_err(|error| CallError::of_request(error, &subject, timeout))?;
-    match Reply::decode(incoming.headers, incoming.payload) {
+    let deadline = Instant::now() + timeout + GRACE;
+    let answered = match bus.request(outgoing, deadline).await {
+        Ok(incoming) => read(incoming),
+        Err(error) => Answered {
+            outcome: Err(CallError::of_request(error, &subject, timeout)),
+            instance: None,
+        },
+    };
+    if let (Some(span), Err(error)) = (span, &answered.outcome) {
+        spans::failed(&span, error.kind());
+    }
+    answered
+}
+
+/// The span of a message that is sent, where it is recorded; the message says that it comes from there.
+fn sending(
+    trace: &Trace,
+    operation: &'static str,
+    template: &str,
+    outgoing: &mut Outgoing,
+) -> Option<Span> {
+    let sent = Sent {
+        operation,
+        template,
+        subject: outgoing.subject.as_str(),
+    };
+    spans::sending(trace, &sent, &mut outgoing.headers)
+}
+
+fn read(incoming: Incoming) -> Answered {
+    let instance = incoming.headers.get(INSTANCE).map(str::to_owned);
+    let outcome = match Reply::decode(incoming.headers, incoming.payload) {
         Reply::Success(success) => Ok(success),
         Reply::Fault(fault) => Err(CallError::Fault(fault)),
         Reply::NotStarted(NotStarted::Busy { retry_after }) => Err(CallError::Busy { retry_after }),
         Reply::NotStarted(NotStarted::Expired) => Err(CallError::Expired),
-    }
+    };
+    Answered { outcome, instance }
 }
 
-async fn publish(bus: Bus, message: Result<Outgoing, CallError>) -> Result<(), CallError> {
+async fn publish<T: Task>(
+    bus: Bus,
+    message: Result<Outgoing, CallError>,
+    trace: Trace,
+) -> Result<(), CallError> {
+    let mut message = message?;
+    let span = sending(&trace, "publish", T::META.subject, &mut message);
     let deadline = Instant::now() + PUBLISH_TIMEOUT;
-    bus.publish(message?, deadline)
-        .await
-        .map_err(|error| match error {
-            PublishError::NotConnected => CallError::NotSent(RequestError::NotConnected),
-            error => CallError::BadInput(error.to_string()),
-        })
+    let published = bus.publish(message, deadline).await;
+    let published = published.map_err(|error| match error {
+        PublishError::NotConnected => CallError::NotSent(RequestError::NotConnected),
+        error => CallError::BadInput(error.to_string()),
+    });
+    if let (Some(span), Err(error)) = (span, &published) {
+        spans::failed(&span, error.kind());
+    }
+    published
 }
 
 /// The message of a call: properties that the subject's parameters name go into the subject, the rest into the payload.

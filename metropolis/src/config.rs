@@ -23,8 +23,8 @@ pub const BUCKET_DEFAULT: &str = "metropolis";
 
 const PREFIX: &str = "METROPOLIS_";
 
-/// Every variable that means something, with the ones only the project's own tests read.
-const KNOWN: &[&str] = &[
+/// Every variable that means something, with those that only the project's own tests read at the end.
+pub const VARIABLES: &[&str] = &[
     "METROPOLIS_NATS_URL",
     "METROPOLIS_INTERNAL_NATS_URL",
     "METROPOLIS_NATS_CA",
@@ -42,11 +42,17 @@ const KNOWN: &[&str] = &[
     "METROPOLIS_STOP_TIMEOUT",
     "METROPOLIS_DISCOVERY_INTERVAL",
     "METROPOLIS_THREADS",
+    "METROPOLIS_DOCS",
+    "METROPOLIS_CONSOLE",
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
     "METROPOLIS_BUCKET",
     "METROPOLIS_LOG",
+    "METROPOLIS_LOG_FORMAT",
+    "METROPOLIS_METRICS",
+    "METROPOLIS_TRUST_TRACE",
     "METROPOLIS_NATS_SERVER",
+    "METROPOLIS_CHROMIUM",
 ];
 
 /// What the environment says.
@@ -72,6 +78,10 @@ pub struct Settings {
     pub discovery_interval: Duration,
     /// `METROPOLIS_THREADS`: how many threads serve a gateway's connections; one for each core, up to eight, when absent.
     pub threads: Option<NonZeroUsize>,
+    /// `METROPOLIS_DOCS`: `0` answers no `/docs`, the gateway's page about its routes; on otherwise.
+    pub docs: bool,
+    /// `METROPOLIS_CONSOLE`: `0` answers no `/_console`, the gateway's page about what runs; on otherwise.
+    pub console: bool,
     /// `METROPOLIS_REPLY_PREFIXES`: more prefixes of reply subjects a worker may answer to, separated by commas.
     pub reply_prefixes: Vec<String>,
     /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
@@ -81,8 +91,27 @@ pub struct Settings {
     pub bucket: Option<String>,
     /// `METROPOLIS_LOG`: what is logged, as `tracing` filters spell it, such as `debug` or `metropolis=debug`.
     pub log: String,
+    /// `METROPOLIS_LOG_FORMAT`: `text`, `json`, or `auto`, which is text on a terminal and JSON otherwise.
+    pub log_format: LogFormat,
+    /// `METROPOLIS_METRICS`: `0` answers no `/metrics` and measures no durations; on otherwise.
+    pub metrics: bool,
+    /// `METROPOLIS_TRUST_TRACE`: whether a gateway listens to what clients say of traces, `1` or `0`; while it listens on
+    /// a loopback address alone when absent.
+    pub trust_trace: Option<bool>,
     /// Variables that look like settings and are none.
     pub warnings: Vec<String>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As text on a terminal, as JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Whom to trust on the other side of a NATS connection, and as whom to connect.
@@ -123,10 +152,15 @@ impl Default for Settings {
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
             threads: None,
+            docs: true,
+            console: true,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
             bucket: Some(BUCKET_DEFAULT.to_owned()),
             log: "info".to_owned(),
+            log_format: LogFormat::Auto,
+            metrics: true,
+            trust_trace: None,
             warnings: Vec::new(),
         }
     }
@@ -215,11 +249,18 @@ impl Settings {
             "METROPOLIS_THREADS" => {
                 self.threads = some(value).map(|text| count(&text)).transpose()?
             }
+            "METROPOLIS_DOCS" => self.docs = switch(value)?,
+            "METROPOLIS_CONSOLE" => self.console = switch(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
             "METROPOLIS_BUCKET" => self.bucket = some(value).map(bucket).transpose()?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
-            _ if KNOWN.contains(&name) => {}
+            "METROPOLIS_LOG_FORMAT" => self.log_format = log_format(value)?,
+            "METROPOLIS_METRICS" => self.metrics = switch(value)?,
+            "METROPOLIS_TRUST_TRACE" => {
+                self.trust_trace = some(value).map(|text| switch(&text)).transpose()?
+            }
+            _ if VARIABLES.contains(&name) => {}
             _ => self.warnings.push(unknown(name)),
         }
         Ok(())
@@ -267,6 +308,15 @@ fn switch(value: &str) -> Result<bool, String> {
     }
 }
 
+fn log_format(value: &str) -> Result<LogFormat, String> {
+    match value {
+        "" | "auto" => Ok(LogFormat::Auto),
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("`{value}` is none of `auto`, `text` and `json`")),
+    }
+}
+
 fn service(value: String) -> Result<String, String> {
     if crate::subject::is_token(&value) {
         return Ok(value);
@@ -286,7 +336,7 @@ fn bucket(value: String) -> Result<String, String> {
 }
 
 fn unknown(name: &str) -> String {
-    let nearest = KNOWN
+    let nearest = VARIABLES
         .iter()
         .max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
     match nearest {
@@ -332,9 +382,14 @@ mod tests {
             ("METROPOLIS_SERVICE", "billing"),
             ("METROPOLIS_STOP_TIMEOUT", "1m"),
             ("METROPOLIS_THREADS", "4"),
+            ("METROPOLIS_DOCS", "0"),
+            ("METROPOLIS_CONSOLE", "false"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
             ("METROPOLIS_ALLOW_BREAKING", "1"),
             ("METROPOLIS_BUCKET", "settings"),
+            ("METROPOLIS_LOG_FORMAT", "json"),
+            ("METROPOLIS_METRICS", "0"),
+            ("METROPOLIS_TRUST_TRACE", "0"),
         ])
         .expect("good values");
         let security = NatsSecurity {
@@ -359,6 +414,10 @@ mod tests {
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.allow_breaking);
         assert_eq!(settings.bucket.as_deref(), Some("settings"));
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert!(!settings.metrics);
+        assert_eq!(settings.trust_trace, Some(false));
+        assert_eq!((settings.docs, settings.console), (false, false));
         assert!(settings.warnings.is_empty());
     }
 

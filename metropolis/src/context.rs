@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
-use crate::live::{Followed, Setting, Shelf, Snapshot};
+use crate::live::{Bounds, Followed, Setting, Shelf, Snapshot};
+use crate::telemetry::{Counts, Trace};
+use crate::trace;
 use crate::wire::{HeaderError, Headers};
 
 /// Reply headers a task may set; the gateway passes them on to the HTTP client.
@@ -37,12 +39,22 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// Take it as a parameter by reference: `ctx: &metropolis::Context`.
 pub struct Context {
-    worker: Arc<Provisions>,
+    scope: Arc<Scope>,
     /// The settings when the call began; `None` where the worker follows none.
     settings: Option<Arc<Snapshot>>,
     headers: Headers,
     deadline: Instant,
     reply_headers: Mutex<Headers>,
+    trace: Trace,
+}
+
+/// What all calls of one task share: what the worker provides, and where the task counts.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) worker: Arc<Provisions>,
+    pub(crate) counts: Arc<Counts>,
+    /// The worker's id.
+    pub(crate) instance: Arc<str>,
 }
 
 /// What all calls of one worker share: the bus its calls go out through, and one value per provided type. Those of
@@ -118,14 +130,20 @@ impl Provisions {
 }
 
 impl Context {
-    pub(crate) fn new(worker: Arc<Provisions>, headers: Headers, deadline: Instant) -> Self {
-        let settings = worker.settings.as_ref().map(|shelf| shelf.snapshot());
+    pub(crate) fn new(
+        scope: Arc<Scope>,
+        headers: Headers,
+        deadline: Instant,
+        trace: Trace,
+    ) -> Self {
+        let shelf = scope.worker.settings.as_ref();
         Self {
-            worker,
-            settings,
+            settings: shelf.map(|shelf| shelf.snapshot()),
+            scope,
             headers,
             deadline,
             reply_headers: Mutex::new(Headers::new()),
+            trace,
         }
     }
 
@@ -148,7 +166,17 @@ impl Context {
     #[must_use]
     pub fn for_test_on(bus: Bus) -> Self {
         let deadline = Instant::now() + TEST_TIMEOUT;
-        Self::new(Arc::new(Provisions::new(bus)), Headers::new(), deadline)
+        let scope = Scope {
+            worker: Arc::new(Provisions::new(bus)),
+            counts: Arc::new(Counts::new(
+                "test",
+                Bounds::annotated(1, TEST_TIMEOUT),
+                false,
+            )),
+            instance: Arc::from("test"),
+        };
+        let trace = Trace::default();
+        Self::new(Arc::new(scope), Headers::new(), deadline, trace)
     }
 
     /// Provides a value to a context made for a test. A worker's values are given to the worker.
@@ -157,7 +185,8 @@ impl Context {
     /// When the context is already shared with a running call.
     #[must_use]
     pub fn provide<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        let worker = Arc::get_mut(&mut self.worker);
+        let scope = Arc::get_mut(&mut self.scope);
+        let worker = scope.and_then(|scope| Arc::get_mut(&mut scope.worker));
         worker
             .expect("a context of a running call provides nothing")
             .add(value);
@@ -228,7 +257,25 @@ impl Context {
     }
 
     pub(crate) fn bus(&self) -> &Bus {
-        &self.worker.bus
+        &self.scope.worker.bus
+    }
+
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Adds the headers of the request that go along with every call made for it, the word on its trace apart.
+    pub(crate) fn pass_on(&self, headers: &mut Headers) {
+        for name in trace::HEADERS {
+            for value in self.headers.values(name) {
+                // It came as a header, so it can go as one.
+                let _ = headers.append(name, value);
+            }
+        }
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.scope.counts
     }
 
     pub(crate) fn take_reply_headers(&self) -> Headers {
@@ -275,7 +322,8 @@ pub trait Provided: 'static {
 impl<T: 'static> Provided for T {
     /// `&Context` is no special case: the first downcast finds it, through any alias.
     fn find(ctx: &Context) -> Option<&Self> {
-        let value = || ctx.worker.values.get(&TypeId::of::<T>())?.downcast_ref();
+        let values = &ctx.scope.worker.values;
+        let value = || values.get(&TypeId::of::<T>())?.downcast_ref();
         let setting = || ctx.settings.as_ref()?.get();
         let ctx = (ctx as &dyn Any).downcast_ref();
         ctx.or_else(value).or_else(setting)

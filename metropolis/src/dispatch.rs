@@ -10,14 +10,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tracing::Span;
 
 use crate::bus::{Bus, Incoming};
 use crate::catalog::{Catalog, Entry};
-use crate::context::{Context, Provisions};
+use crate::context::{Context, Provisions, Scope};
 use crate::fault::{BAD_INPUT, Fault};
 use crate::live::Limits;
 use crate::spec::{Answer, TaskSpec};
 use crate::task::Served;
+use crate::telemetry::spans::{self, Processed};
+use crate::telemetry::{Counts, Trace};
+use crate::trace::TraceId;
 use crate::wire::{Envelope, Headers, NotStarted, Reply};
 
 /// The longest timeout a caller can ask for; a larger number counts as silence would.
@@ -30,8 +34,7 @@ pub(crate) struct Dispatch {
     /// Whether the subject has parameters; most have none, and those calls read nothing from it.
     parameters: bool,
     answer: Answer,
-    provisions: Arc<Provisions>,
-    limits: Arc<Limits>,
+    scope: Arc<Scope>,
 }
 
 /// A call that has not been polled yet.
@@ -39,6 +42,8 @@ pub(crate) struct Call {
     pub(crate) future: BoxFuture<'static, Reply>,
     pub(crate) deadline: Instant,
     pub(crate) started: Instant,
+    /// The trace it belongs to, for faults that are not its own.
+    pub(crate) trace_id: Option<TraceId>,
 }
 
 impl Call {
@@ -53,19 +58,14 @@ impl Call {
 
 impl Dispatch {
     /// `None` for a declaration, which has nothing to run.
-    pub(crate) fn new(
-        entry: Entry,
-        provisions: Arc<Provisions>,
-        limits: Arc<Limits>,
-    ) -> Option<Self> {
+    pub(crate) fn new(entry: Entry, scope: Scope) -> Option<Self> {
         let answer = entry.spec.answer?;
         let parameters = entry.pattern.parameters().next().is_some();
         Some(Self {
             entry,
             parameters,
             answer,
-            provisions,
-            limits,
+            scope: Arc::new(scope),
         })
     }
 
@@ -75,15 +75,24 @@ impl Dispatch {
 
     /// What bounds its calls now.
     pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
+        self.scope.counts.limits()
     }
 
-    /// Makes a call of a message, which starts now.
+    /// Makes a call of a message, which starts now. `is_settled` says whether the sender decides about traces.
     ///
     /// # Errors
     /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
-    pub(crate) fn open(&self, incoming: Incoming, now: Instant) -> Result<Call, Reply> {
-        let parameters = self.parameters(&incoming)?;
+    pub(crate) fn open(
+        &self,
+        incoming: Incoming,
+        now: Instant,
+        is_settled: bool,
+    ) -> Result<Call, Reply> {
+        let trace = Trace::of_message(&incoming.headers, is_settled, || self.span(&incoming));
+        let trace_id = trace.trace_id();
+        let parameters = self
+            .parameters(&incoming)
+            .map_err(|reply| reply.in_trace(trace_id))?;
         let envelope = Envelope {
             parameters,
             headers: incoming.headers,
@@ -94,16 +103,29 @@ impl Dispatch {
         if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
-        let ctx = Context::new(
-            Arc::clone(&self.provisions),
-            envelope.headers.clone(),
-            deadline,
-        );
+        let (scope, headers) = (Arc::clone(&self.scope), envelope.headers.clone());
+        let ctx = Context::new(scope, headers, deadline, trace.clone());
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
+        let future = match trace.into_span() {
+            Some(span) => spans::recorded(future, span, &self.scope.instance),
+            None => future,
+        };
         Ok(Call {
+            trace_id,
             future,
             deadline,
             started: now,
+        })
+    }
+
+    fn span(&self, incoming: &Incoming) -> Span {
+        let meta = self.entry.meta();
+        spans::processing(&Processed {
+            task: meta.name,
+            template: meta.subject,
+            subject: incoming.subject.as_str(),
+            queue: self.entry.queue.as_str(),
+            instance: &self.scope.instance,
         })
     }
 
@@ -122,7 +144,7 @@ impl Dispatch {
 
     /// The smaller of the task's timeout of now and what the caller still waits, counted from arrival.
     fn deadline(&self, envelope: &Envelope) -> Instant {
-        let own = self.limits.timeout();
+        let own = self.limits().timeout();
         let asked = envelope.timeout().unwrap_or(own);
         envelope.arrived + own.min(asked).min(TIMEOUT_MAX)
     }
@@ -144,16 +166,18 @@ impl Alone {
             .served()
             .next()
             .expect("a task with a body is served");
-        let provisions = Arc::new(Provisions::new(Bus::embedded()));
-        let limits = Arc::new(Limits::new(entry.bounds()));
-        let dispatch = Dispatch::new(entry.clone(), provisions, limits);
-        Self(dispatch.expect("a task with a body is answered"))
+        let scope = Scope {
+            worker: Arc::new(Provisions::new(Bus::embedded())),
+            counts: Arc::new(Counts::new(entry.meta().name, entry.bounds(), true)),
+            instance: Arc::from(""),
+        };
+        Self(Dispatch::new(entry.clone(), scope).expect("a task with a body is answered"))
     }
 
     /// `None` when the task has to wait.
     #[must_use]
     pub fn answer(&self, incoming: Incoming) -> Option<(Headers, Bytes)> {
-        let reply = match self.0.open(incoming, Instant::now()) {
+        let reply = match self.0.open(incoming, Instant::now(), false) {
             Ok(call) => call.future.now_or_never()?,
             Err(reply) => reply,
         };

@@ -12,6 +12,8 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
+use crate::trace::TraceId;
+
 mod data;
 
 pub use data::{DataOf, NoData};
@@ -47,6 +49,7 @@ struct Inner {
     message: String,
     data: Option<Value>,
     cause: Option<Cause>,
+    trace_id: Option<TraceId>,
 }
 
 impl Fault {
@@ -64,6 +67,7 @@ impl Fault {
             message: message.into(),
             data: None,
             cause: None,
+            trace_id: None,
         }))
     }
 
@@ -83,6 +87,13 @@ impl Fault {
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<Cause>) -> Self {
         self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// Says which trace it happened in, unless that is known already.
+    #[must_use]
+    pub fn in_trace(mut self, trace_id: Option<TraceId>) -> Self {
+        self.0.trace_id = self.0.trace_id.or(trace_id);
         self
     }
 
@@ -108,6 +119,12 @@ impl Fault {
     #[must_use]
     pub fn data(&self) -> Option<&Value> {
         self.0.data.as_ref()
+    }
+
+    /// The trace it happened in, by which its log lines and spans are found; absent where nobody traces.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.0.trace_id
     }
 
     /// The private cause; always absent at a caller.

@@ -1,11 +1,12 @@
-//! Health: whether a process lives and whether it is ready, for the probes of whoever runs it.
+//! Health: whether a process lives, whether it is ready, and what it counts, for whoever runs it.
 //!
-//! A worker speaks no HTTP otherwise, so this is the least that a probe needs: two paths, one request a connection. It
+//! A worker speaks no HTTP otherwise, so this is the least that a probe needs: three paths, one request a connection. It
 //! listens before the bus is reached, because a process that waits for its server lives and is not ready.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::bus::Bus;
+use crate::telemetry::Exposition;
+use crate::telemetry::exposition::MEDIA_TYPE;
 use crate::wire::{JSON, PROBLEM_JSON};
 
 /// How long the bus may take to answer before a process counts as not ready.
@@ -67,19 +70,27 @@ impl BusCheck {
     }
 }
 
-/// Answers `GET /healthz` and `GET /readyz` on an address of its own.
+/// Answers `GET /healthz`, `GET /readyz` and `GET /metrics` on an address of its own.
 ///
 /// Give it to the worker whose readiness it tells, with [`Worker::with_health`](crate::Worker::with_health). Until then,
 /// and from the moment that worker stops, the answer to `/readyz` is 503. Dropping it closes the listener.
 #[derive(Debug)]
 pub struct Health {
     address: SocketAddr,
-    ready: Arc<Ready>,
+    told: Arc<Told>,
     listening: JoinHandle<()>,
 }
 
-/// What is asked when somebody wants to know whether the process is ready; nothing while it is not.
-type Ready = Mutex<Option<Arc<[BusCheck]>>>;
+/// What is said to whoever asks now.
+type Told = Mutex<Answers>;
+
+#[derive(Debug, Clone)]
+struct Answers {
+    /// What is asked when somebody wants to know whether the process is ready; nothing while it is not.
+    checks: Option<Arc<[BusCheck]>>,
+    /// `None` when metrics are switched off.
+    metrics: Option<Arc<Exposition>>,
+}
 
 impl Health {
     /// Listens, and answers from now on.
@@ -89,12 +100,15 @@ impl Health {
     pub async fn listen(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let ready = Arc::new(Ready::default());
+        let told = Arc::new(Mutex::new(Answers {
+            checks: None,
+            metrics: Some(Arc::new(Exposition::new())),
+        }));
         tracing::info!("health on http://{address}");
         Ok(Self {
             address,
-            listening: tokio::spawn(accept_all(listener, Arc::clone(&ready))),
-            ready,
+            listening: tokio::spawn(accept_all(listener, Arc::clone(&told))),
+            told,
         })
     }
 
@@ -104,18 +118,17 @@ impl Health {
         self.address
     }
 
-    /// From now on the process is ready while these buses answer.
-    pub(crate) fn begin(&self, buses: impl Iterator<Item = Bus>) {
-        *self.lock() = Some(buses.map(BusCheck::new).collect());
+    /// From now on the process is ready while these buses answer, and shows these metrics.
+    pub(crate) fn begin(&self, buses: impl Iterator<Item = Bus>, metrics: Option<Exposition>) {
+        *lock(&self.told) = Answers {
+            checks: Some(buses.map(BusCheck::new).collect()),
+            metrics: metrics.map(Arc::new),
+        };
     }
 
-    /// From now on the process is not ready.
+    /// From now on the process is not ready; its metrics go on to the end.
     pub(crate) fn end(&self) {
-        *self.lock() = None;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<[BusCheck]>>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.told).checks = None;
     }
 }
 
@@ -125,7 +138,11 @@ impl Drop for Health {
     }
 }
 
-async fn accept_all(listener: TcpListener, ready: Arc<Ready>) {
+fn lock(told: &Told) -> MutexGuard<'_, Answers> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept_all(listener: TcpListener, told: Arc<Told>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
@@ -133,23 +150,27 @@ async fn accept_all(listener: TcpListener, ready: Arc<Ready>) {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let ready = Arc::clone(&ready);
+        let told = Arc::clone(&told);
         tokio::spawn(async move {
             // What goes wrong on a probe's connection is the probe's to notice.
-            let _ = timeout(PROBE_TIMEOUT, answer(stream, &ready)).await;
+            let _ = timeout(PROBE_TIMEOUT, answer(stream, &told)).await;
             drop(place);
         });
     }
 }
 
-async fn answer(mut stream: TcpStream, ready: &Ready) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, told: &Told) -> io::Result<()> {
     let head = read_head(&mut stream).await?;
-    let checks = ready.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Answers { checks, metrics } = lock(told).clone();
     let response = match target(&head).as_deref() {
         Some("/healthz") => ALIVE,
         Some("/readyz") => match checks {
             Some(checks) if all_answer(&checks).await => READY,
             _ => NOT_READY,
+        },
+        Some("/metrics") => match metrics {
+            Some(metrics) => shown(metrics).await,
+            None => NO_METRICS,
         },
         Some(_) => NOT_FOUND,
         None => BAD_REQUEST,
@@ -161,6 +182,18 @@ async fn answer(mut stream: TcpStream, ready: &Ready) -> io::Result<()> {
 async fn all_answer(checks: &[BusCheck]) -> bool {
     let answers = futures_util::future::join_all(checks.iter().map(BusCheck::answers));
     answers.await.into_iter().all(|answers| answers)
+}
+
+/// Writing thousands of lines takes a while, in which a thread of the runtime would do nothing else.
+async fn shown(metrics: Arc<Exposition>) -> Response {
+    match tokio::task::spawn_blocking(move || metrics.text()).await {
+        Ok(text) => Response {
+            status: "200 OK",
+            media_type: MEDIA_TYPE,
+            body: Cow::Owned(text),
+        },
+        Err(_) => NO_METRICS,
+    }
 }
 
 /// Reads until the empty line that ends a head, or as much as a head may have.
@@ -189,33 +222,46 @@ fn target(head: &[u8]) -> Option<String> {
 struct Response {
     status: &'static str,
     media_type: &'static str,
-    body: &'static str,
+    body: Cow<'static, str>,
 }
 
 const ALIVE: Response = Response {
     status: "200 OK",
     media_type: JSON,
-    body: r#"{"status":"alive"}"#,
+    body: Cow::Borrowed(r#"{"status":"alive"}"#),
 };
 const READY: Response = Response {
     status: "200 OK",
     media_type: JSON,
-    body: r#"{"status":"ready"}"#,
+    body: Cow::Borrowed(r#"{"status":"ready"}"#),
 };
 const NOT_READY: Response = Response {
     status: "503 Service Unavailable",
     media_type: PROBLEM_JSON,
-    body: r#"{"status":503,"code":"not_ready","detail":"the worker is starting, stopping or without its bus"}"#,
+    body: Cow::Borrowed(
+        r#"{"status":503,"code":"not_ready","detail":"the worker is starting, stopping or without its bus"}"#,
+    ),
 };
 const NOT_FOUND: Response = Response {
     status: "404 Not Found",
     media_type: PROBLEM_JSON,
-    body: r#"{"status":404,"code":"not_found","detail":"there are /healthz and /readyz here"}"#,
+    body: Cow::Borrowed(
+        r#"{"status":404,"code":"not_found","detail":"there are /healthz, /readyz and /metrics here"}"#,
+    ),
+};
+const NO_METRICS: Response = Response {
+    status: "404 Not Found",
+    media_type: PROBLEM_JSON,
+    body: Cow::Borrowed(
+        r#"{"status":404,"code":"no_metrics","detail":"metrics are switched off here"}"#,
+    ),
 };
 const BAD_REQUEST: Response = Response {
     status: "400 Bad Request",
     media_type: PROBLEM_JSON,
-    body: r#"{"status":400,"code":"bad_request","detail":"this answers GET of /healthz and /readyz"}"#,
+    body: Cow::Borrowed(
+        r#"{"status":400,"code":"bad_request","detail":"this answers GET of /healthz, /readyz and /metrics"}"#,
+    ),
 };
 
 impl Response {

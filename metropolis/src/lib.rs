@@ -57,6 +57,8 @@ pub mod service;
 pub mod spec;
 pub mod subject;
 pub mod task;
+pub mod telemetry;
+pub mod trace;
 pub mod wire;
 pub mod worker;
 

@@ -3,7 +3,7 @@
 //! A [document](document) says what an operator wants of a worker, and its [limits](limits) are where that is in force; a
 //! [setting] is a value of the application's own. Both come from a [bucket] by way of a [follower]. Who puts a document in
 //! force is the worker's or the gateway's affair: nothing here knows either. How it looks to an operator is in
-//! `docs/live.md`.
+//! `docs/operations.md`.
 
 mod bucket;
 pub(crate) mod document;

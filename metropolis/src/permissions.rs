@@ -81,7 +81,7 @@ impl Permissions {
     /// As [`Permissions::of`].
     pub fn without_bucket(catalog: &Catalog, service: &str) -> Result<Self, Problems> {
         let served: Vec<&Entry> = catalog.served().collect();
-        let offers: Vec<Offer> = served.iter().map(|entry| Offer::of(entry)).collect();
+        let offers: Vec<Offer> = served.iter().map(|entry| Offer::of(entry, false)).collect();
         let identity =
             service::identity(service, "", "0.0.0").map_err(|why| Problems(vec![why]))?;
         let timeouts = served.iter().map(|entry| entry.meta().timeout);

@@ -46,7 +46,7 @@ impl fmt::Debug for RunError {
 /// Serves every linked task that has a body, on the bus the environment names, until SIGTERM or ctrl-c.
 ///
 /// With `METROPOLIS_INTERNAL_NATS_URL` it serves on a second bus as well, between workers alone.
-/// With `METROPOLIS_ADMIN_LISTEN` it answers `/healthz` and `/readyz` there, from before the bus is reached.
+/// With `METROPOLIS_ADMIN_LISTEN` it answers `/healthz`, `/readyz` and `/metrics` there, from before the bus is reached.
 ///
 /// Needs `METROPOLIS_NATS_URL`: a worker alone on the embedded bus serves nobody. Logs to standard error unless the
 /// application has installed a `tracing` subscriber.
@@ -55,14 +55,20 @@ impl fmt::Debug for RunError {
 /// When a setting is malformed, the bus is not reached, or the worker cannot start.
 pub async fn run() -> Result<(), RunError> {
     let settings = Settings::from_env()?;
-    crate::log::init(&settings.log);
+    crate::telemetry::start(&settings);
+    let served = serve(&settings).await;
+    crate::telemetry::flush().await;
+    served
+}
+
+async fn serve(settings: &Settings) -> Result<(), RunError> {
     let health = match settings.admin_listen {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let bus = connect(&settings, "worker").await?;
-    let mut worker = Worker::configured(bus, &settings);
-    if let Some(internal_bus) = connect_internal(&settings, "worker").await? {
+    let bus = connect(settings, "worker").await?;
+    let mut worker = Worker::configured(bus, settings);
+    if let Some(internal_bus) = connect_internal(settings, "worker").await? {
         worker = worker.with_internal_bus(internal_bus);
     }
     if let Some(health) = health {
@@ -84,7 +90,7 @@ async fn listen(address: SocketAddr) -> Result<Health, RunError> {
 /// # Errors
 /// When the URL is malformed, the server refuses, or none is there in time. Never falls back to the embedded bus.
 pub async fn connect(settings: &Settings, role: &str) -> Result<Bus, ConnectError> {
-    crate::log::init(&settings.log);
+    crate::telemetry::start(settings);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }

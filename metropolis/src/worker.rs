@@ -18,6 +18,7 @@ use crate::permissions::Permissions;
 use crate::service::{self, Breaking, Identity, Offer};
 use crate::spec::TaskSpec;
 use crate::task::Served;
+use crate::telemetry::BusFigures;
 
 mod following;
 mod lane;
@@ -56,6 +57,7 @@ pub struct Worker {
     allow_breaking: bool,
     bucket: Option<String>,
     health: Option<Health>,
+    metrics: bool,
 }
 
 /// Why a worker did not start.
@@ -110,6 +112,7 @@ impl Worker {
             allow_breaking: false,
             bucket: Some(BUCKET_DEFAULT.to_owned()),
             health: None,
+            metrics: true,
         }
     }
 
@@ -122,6 +125,7 @@ impl Worker {
             reply_prefixes: settings.reply_prefixes.clone(),
             allow_breaking: settings.allow_breaking,
             bucket: settings.bucket.clone(),
+            metrics: settings.metrics,
             ..Self::new(bus)
         }
     }
@@ -158,7 +162,7 @@ impl Worker {
     /// The key-value bucket of JetStream that configuration is read from; `metropolis` otherwise. `METROPOLIS_BUCKET`.
     ///
     /// It is read on the bus this worker was made with, and nothing happens where there is none. The worker follows the
-    /// keys `service.<service>` and, for [settings](Self::follow), `setting.<service>.<key>`; `docs/live.md` says what they
+    /// keys `service.<service>` and, for [settings](Self::follow), `setting.<service>.<key>`; `docs/operations.md` says what they
     /// hold.
     #[must_use]
     pub fn with_bucket(mut self, name: impl Into<String>) -> Self {
@@ -207,10 +211,17 @@ impl Worker {
         self
     }
 
-    /// Lets this worker say whether it is ready.
+    /// Lets this worker say whether it is ready, and show its metrics.
     #[must_use]
     pub fn with_health(mut self, health: Health) -> Self {
         self.health = Some(health);
+        self
+    }
+
+    /// Measures no durations, and shows no metrics where it tells its [health](Self::with_health). `METROPOLIS_METRICS`.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics = false;
         self
     }
 
@@ -272,15 +283,11 @@ impl Worker {
         for (side, share) in sides.iter_mut().zip(shares) {
             side.show(&identity, share.offers, live.status()).await?;
         }
-        let following = looked.follow(&live);
-        let live = (live, following);
-        Ok(RunningWorker::new(
-            identity,
-            sides,
-            live,
-            self.health,
-            self.stop_timeout,
-        ))
+        let live = (Arc::clone(&live), looked.follow(&live));
+        let running = RunningWorker::new(identity, sides, live, self.health, self.stop_timeout);
+        let buses = BusFigures::new(self.bus, self.internal_bus);
+        running.show(self.metrics.then_some(buses));
+        Ok(running)
     }
 
     /// The bucket that is followed, if any: there is none on the embedded bus.
@@ -298,12 +305,12 @@ impl Worker {
     /// Which tasks are served on which bus. Where there are two, internal tasks are kept off the outer one.
     fn shares(&self, served: &[Entry]) -> Vec<Share> {
         let Some(internal) = &self.internal_bus else {
-            return vec![Share::new(self.bus.clone(), served.to_vec())];
+            return vec![Share::new(self.bus.clone(), served.to_vec(), self.metrics)];
         };
         let outer = served.iter().filter(|entry| !entry.meta().internal);
         vec![
-            Share::new(internal.clone(), served.to_vec()),
-            Share::new(self.bus.clone(), outer.cloned().collect()),
+            Share::new(internal.clone(), served.to_vec(), self.metrics),
+            Share::new(self.bus.clone(), outer.cloned().collect(), self.metrics),
         ]
     }
 

@@ -105,7 +105,7 @@ impl Process {
             .env("NO_COLOR", "1")
             .kill_on_drop(true);
         for (key, _) in std::env::vars_os() {
-            if key.as_encoded_bytes().starts_with(b"METROPOLIS_") {
+            if is_setting(key.as_encoded_bytes()) {
                 command.env_remove(key);
             }
         }
@@ -335,4 +335,9 @@ fn forget_this_package(cargo: &mut std::process::Command) {
             cargo.env_remove(&key);
         }
     }
+}
+
+/// Whether a variable could change what a process of ours does.
+fn is_setting(name: &[u8]) -> bool {
+    name.starts_with(b"METROPOLIS_") || name.starts_with(b"OTEL_")
 }

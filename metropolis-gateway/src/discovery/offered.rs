@@ -9,7 +9,7 @@ use metropolis::service::{
 };
 
 /// An answer or announcement may have this many bytes; a larger one is not read.
-pub(super) const ANSWER_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// Endpoints of one service that are looked at; one with more is quarantined.
 pub(crate) const ENDPOINTS_MAX: usize = 1024;
@@ -135,7 +135,7 @@ impl Offered {
 }
 
 /// Whether a text is a name by ADR-32, so that it can stand in a subject, a log and a listing.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(good)
 }

@@ -8,6 +8,7 @@ use metropolis::wire::{self, Headers, JSON, Success};
 use serde::de::IgnoredAny;
 
 use super::TaskRoute;
+use crate::flood::may_log;
 use crate::status::Refusal;
 
 /// Makes the response.
@@ -100,7 +101,11 @@ fn copy_headers(headers: &Headers, response: &mut Response<Bytes>) {
                 let name = HeaderName::from_static(name);
                 response.headers_mut().append(name, value);
             }
-            Err(_) => tracing::warn!(header = *name, "a reply header cannot be passed on"),
+            Err(_) => {
+                if may_log(name) {
+                    tracing::warn!(header = *name, "a reply header cannot be passed on");
+                }
+            }
         }
     }
 }

@@ -112,12 +112,7 @@ pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
     if kind == Kind::Nothing {
         return Ok(Content::default());
     }
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > max {
-        return Err(Refusal::BodyTooLarge { max });
-    }
-    let all = timeout(BODY_TIMEOUT, pieces(body, max)).await;
-    let body = all.unwrap_or(Err(Refusal::BodyTimeout))?;
+    let body = whole(body, max).await?;
     if kind != Kind::Form {
         let form = String::new();
         return Ok(Content { body, form });
@@ -125,6 +120,22 @@ pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
     let form = String::from_utf8(body.into()).map_err(|_| Refusal::Bad("the form is not UTF-8"))?;
     let body = Bytes::new();
     Ok(Content { body, form })
+}
+
+/// Reads all bytes of a body, whatever they are.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn whole<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    max: usize,
+) -> Result<Bytes, Refusal> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > max {
+        return Err(Refusal::BodyTooLarge { max });
+    }
+    let all = timeout(BODY_TIMEOUT, pieces(body, max)).await;
+    all.unwrap_or(Err(Refusal::BodyTimeout))
 }
 
 async fn pieces<B: Body<Data = Bytes> + Unpin>(body: &mut B, max: usize) -> Result<Bytes, Refusal> {
@@ -175,7 +186,7 @@ mod tests {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
         let kind = Kind::of(&headers, &Method::POST, raw);
-        let kind = kind.map_err(|refusal| refusal.into_response(None).status().as_u16());
+        let kind = kind.map_err(|refusal| refusal.into_response(None, None).status().as_u16());
         assert_eq!(kind, expected, "{media_type:?}");
     }
 
@@ -218,7 +229,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         let refusal = Kind::of(&headers, &Method::POST, true).expect_err("gzip");
-        let response = refusal.into_response(None);
+        let response = refusal.into_response(None, None);
         assert_eq!(response.status(), 415);
         assert_eq!(response.headers()[ACCEPT_ENCODING], "identity");
     }
@@ -243,6 +254,6 @@ mod tests {
         let refusal = read(Kind::Json, &mut Stalled, 1)
             .await
             .expect_err("no body");
-        assert_eq!(refusal.into_response(None).status(), 408);
+        assert_eq!(refusal.into_response(None, None).status(), 408);
     }
 }

@@ -4,6 +4,7 @@ use http::header::{
     ACCEPT_LANGUAGE, CONNECTION, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     IF_UNMODIFIED_SINCE,
 };
+use metropolis::trace;
 use metropolis::wire::{self, Headers, JSON};
 
 use crate::status::Refusal;
@@ -57,6 +58,11 @@ pub(crate) fn check_forwarded(name: &str) -> Result<HeaderName, String> {
     let reserved = NEVER_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
     if reserved || NEVER.contains(&text) {
         return Err(format!("the header `{name}` cannot be forwarded to tasks"));
+    }
+    if trace::HEADERS.contains(&text) {
+        return Err(format!(
+            "the header `{name}` goes along by itself where clients are trusted with traces: METROPOLIS_TRUST_TRACE"
+        ));
     }
     // The bus is narrower than HTTP, and says so itself.
     Headers::new()
@@ -131,7 +137,9 @@ mod tests {
         let found = for_task(&map, &forwarded_by_default());
         match (found, expected) {
             (Ok(headers), Ok(expected)) => assert_eq!(headers.iter().collect::<Vec<_>>(), expected),
-            (Err(refusal), Err(status)) => assert_eq!(refusal.into_response(None).status(), status),
+            (Err(refusal), Err(status)) => {
+                assert_eq!(refusal.into_response(None, None).status(), status)
+            }
             (found, expected) => panic!("{found:?} is not {expected:?}"),
         }
     }
@@ -191,6 +199,8 @@ mod tests {
             "a b",
             "",
             "x!y",
+            "Traceparent",
+            "baggage",
         ] {
             assert!(check_forwarded(name).is_err(), "{name}");
         }

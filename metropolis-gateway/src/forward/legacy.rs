@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::flood::may_log;
 use crate::status::Refusal;
 
 /// The input of texts and a body: `?data=a&data=b` is `{"data":["a","b"]}`. A body is the JSON object they join.
@@ -60,7 +61,9 @@ pub(super) fn answer(payload: &[u8]) -> Result<Response<Bytes>, Refusal> {
         200..=299 | 400..=406 | 408..=499 => StatusCode::from_u16(wrapped.code).ok(),
         code @ 500..=599 => {
             let text: String = data.chars().take(TEXT_MAX).collect();
-            tracing::warn!(code, text, "a responder failed");
+            if may_log("a responder failed") {
+                tracing::warn!(code, text, "a responder failed");
+            }
             let fault = Fault::new(code, metropolis::fault::INTERNAL, "internal error");
             return Err(Refusal::Call(CallError::Fault(fault)));
         }

@@ -7,13 +7,13 @@ use percent_encoding::percent_decode_str;
 use crate::table::PathError;
 
 /// A name and its value.
-pub(super) type Pair<'t> = (Cow<'t, str>, Cow<'t, str>);
+pub(crate) type Pair<'t> = (Cow<'t, str>, Cow<'t, str>);
 
 /// Reads `a=1&b=2`, where `+` is a blank. A name without `=` has the empty value; empty parts are skipped.
 ///
 /// # Errors
 /// Stricter than browsers, which take what they cannot decode as it stands: two readings of one request are one too many.
-pub(super) fn pairs(text: &str) -> Result<Vec<Pair<'_>>, PathError> {
+pub(crate) fn pairs(text: &str) -> Result<Vec<Pair<'_>>, PathError> {
     let parts = text.split('&').filter(|part| !part.is_empty());
     parts
         .map(|part| {

@@ -9,7 +9,7 @@ use super::routes::Routes;
 ///
 /// A lock, and no cell that is read without one: it is held for as long as counting one more reader takes.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(crate) struct Board {
     routes: RwLock<Arc<Routes>>,
     is_complete: AtomicBool,
 }
@@ -24,7 +24,7 @@ impl Board {
     }
 
     /// The routes of now; who holds them is not touched by a swap.
-    pub(super) fn routes(&self) -> Arc<Routes> {
+    pub(crate) fn routes(&self) -> Arc<Routes> {
         // Routes are swapped whole, so a poisoned lock holds good ones.
         Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
     }

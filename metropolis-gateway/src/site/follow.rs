@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use super::board::Board;
 use super::live::Configuration;
 use super::routes::Routes;
-use crate::admin::BuiltIn;
-use crate::admission::{Admitted, Quarantined, admit};
+use crate::admin::OwnPaths;
+use crate::admission::{Quarantined, admit};
 use crate::discovery::Seen;
 use crate::fixed::StaticRoute;
+use crate::metrics::Metrics;
 use crate::operation::Operation;
 
 /// The shortest time between two changes; what comes meanwhile comes together. The first one waits for nothing.
@@ -30,20 +31,19 @@ pub(super) struct Base {
     /// Those, and the configured routes.
     pub(super) own: Vec<Operation>,
     pub(super) fixed: Vec<StaticRoute>,
-    pub(super) built_in: &'static [BuiltIn],
+    pub(super) paths: OwnPaths,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) configuration: Configuration,
 }
 
 impl Base {
     /// The routes there are without any service on the bus.
     pub(super) fn alone(&self) -> Routes {
-        self.with(&Seen::default(), &HashSet::new()).1
+        self.with(&Seen::default(), &HashSet::new())
     }
 
-    fn with(&self, seen: &Seen, served: &HashSet<u64>) -> (Admitted, Routes) {
-        let admitted = admit(&self.own, seen, served);
-        let routes = Routes::of(&admitted, self.built_in, &self.configuration);
-        (admitted, routes)
+    fn with(&self, seen: &Seen, served: &HashSet<u64>) -> Routes {
+        Routes::of(admit(&self.own, seen, served), self)
     }
 }
 
@@ -65,7 +65,8 @@ pub(super) async fn follow(
             tokio::task::spawn_blocking(move || base.with(&now, &served))
         };
         match building.await {
-            Ok((admitted, routes)) => {
+            Ok(routes) => {
+                let admitted = Arc::clone(&routes.admitted);
                 board.swap(routes, is_complete);
                 say(&mut known, &admitted.quarantined);
                 served = admitted

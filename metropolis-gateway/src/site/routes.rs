@@ -1,14 +1,19 @@
 //! Routes: everything that is answered at one moment. Immutable; a change makes another one, which is swapped in whole.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use metropolis::listing::Line;
-use metropolis::route::{Method, Segment};
+use metropolis::route::{Route, Segment};
 use serde::Serialize;
 
+use super::follow::Base;
 use super::live::Configuration;
-use crate::admin::BuiltIn;
+use crate::admin::{BuiltIn, OwnPaths};
 use crate::admission::{Admitted, Quarantined, Service};
 use crate::forward::TaskRoute;
+use crate::metrics::{Meter, Metrics};
 use crate::openapi;
 use crate::operation::Operation;
 use crate::table::Table;
@@ -17,7 +22,7 @@ use crate::table::Table;
 #[derive(Debug)]
 pub(super) enum Target {
     Task(Box<TaskRoute>),
-    BuiltIn(BuiltIn),
+    BuiltIn(BuiltIn, Arc<Meter>),
 }
 
 /// Everything that is answered, by listener, and what is said about it.
@@ -27,6 +32,11 @@ pub(crate) struct Routes {
     pub(super) admin: Table<Target>,
     pub(super) openapi: Bytes,
     pub(super) listing: Bytes,
+    meters: Vec<Arc<Meter>>,
+    tasks: usize,
+    instances: BTreeMap<String, usize>,
+    /// What all of it was made of.
+    pub(super) admitted: Arc<Admitted>,
 }
 
 /// What `/_routes` answers.
@@ -45,11 +55,13 @@ struct Listed<'a> {
 
 impl Routes {
     /// Works out tables and documents. Takes milliseconds where there are many operations.
-    pub(crate) fn of(
-        admitted: &Admitted,
-        built_in: &[BuiltIn],
-        configuration: &Configuration,
-    ) -> Self {
+    pub(super) fn of(admitted: Admitted, base: &Base) -> Self {
+        let Base {
+            paths,
+            metrics,
+            configuration,
+            ..
+        } = base;
         let operations = &admitted.operations;
         let listed = Listed {
             routes: operations.iter().map(Operation::line).collect(),
@@ -58,29 +70,105 @@ impl Routes {
             configuration,
             unreadable_answers: admitted.unread_answers,
         };
+        let tasks = tasks(operations, metrics);
+        let meters = tasks.iter().map(|task| Arc::clone(task.meter()));
+        let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, paths)).collect();
         Self {
-            public: table(operations, built_in),
-            admin: table(&[], BuiltIn::ADMIN),
+            tasks: tasks.len(),
+            meters,
+            instances: instances(&admitted.services),
+            public: table(tasks, &paths.public, metrics),
+            admin: table(Vec::new(), &paths.admin, metrics),
             openapi: openapi::document(operations).to_string().into(),
             listing: serde_json::to_vec(&listed)
                 .expect("a listing is plain data")
                 .into(),
+            admitted: Arc::new(admitted),
         }
+    }
+
+    /// What is counted of each route, the gateway's own included.
+    pub(crate) fn meters(&self) -> impl Iterator<Item = &Meter> {
+        self.meters.iter().map(|meter| &**meter)
+    }
+
+    /// How many routes of tasks there are.
+    pub(crate) fn tasks(&self) -> usize {
+        self.tasks
+    }
+
+    /// The services on the bus that are served, and how many instances each has.
+    pub(crate) fn instances(&self) -> &BTreeMap<String, usize> {
+        &self.instances
+    }
+
+    /// How many services on the bus are not served.
+    pub(crate) fn quarantined(&self) -> usize {
+        self.admitted.quarantined.len()
     }
 }
 
-fn table(operations: &[Operation], built_in: &[BuiltIn]) -> Table<Target> {
-    let own: Vec<(BuiltIn, [Segment; 1])> = built_in
+fn tasks(operations: &[Operation], metrics: &Metrics) -> Vec<TaskRoute> {
+    let tasks = operations.iter();
+    tasks
+        .filter_map(|operation| TaskRoute::of(operation, metrics))
+        .collect()
+}
+
+fn instances(services: &[Service]) -> BTreeMap<String, usize> {
+    let mut instances = BTreeMap::new();
+    for service in services {
+        *instances.entry(service.service.clone()).or_default() += service.instances.len();
+    }
+    instances
+}
+
+/// The gateway's own paths, on whichever listener, each once.
+fn own_meters(metrics: &Metrics, paths: &OwnPaths) -> Vec<Arc<Meter>> {
+    let is_public = |path: BuiltIn| {
+        paths
+            .public
+            .iter()
+            .any(|public| public.path() == path.path())
+    };
+    let only_admin = paths.admin.iter().filter(|path| !is_public(**path));
+    let all = paths.public.iter().chain(only_admin);
+    all.map(|path| own_meter(metrics, *path)).collect()
+}
+
+fn own_meter(metrics: &Metrics, path: BuiltIn) -> Arc<Meter> {
+    let method = path.method().as_str();
+    metrics.meter(method, format!("/{}", path.path().join("/")), 200)
+}
+
+fn table(tasks: Vec<TaskRoute>, built_in: &[BuiltIn], metrics: &Metrics) -> Table<Target> {
+    let own: Vec<(BuiltIn, Vec<Segment>)> = built_in
         .iter()
-        .map(|path| (*path, [Segment::Literal(path.name().to_owned())]))
+        .map(|path| (*path, literals(path.path())))
         .collect();
-    let own = own
-        .iter()
-        .map(|(path, segments)| (Method::Get, &segments[..], Target::BuiltIn(*path)));
-    let tasks = operations.iter().filter_map(|operation| {
-        let route = operation.route.as_ref()?;
-        let task = TaskRoute::of(operation)?;
-        Some((route.method, route.segments(), Target::Task(Box::new(task))))
+    let routes: Vec<Route> = tasks.iter().map(|task| task.route().clone()).collect();
+    let own = own.iter().map(|(path, segments)| {
+        let target = Target::BuiltIn(*path, own_meter(metrics, *path));
+        (path.method(), &segments[..], target)
+    });
+    let tasks = routes.iter().zip(tasks).map(|(route, task)| {
+        let target = Target::Task(Box::new(task));
+        (route.method, route.segments(), target)
     });
     Table::of(own.chain(tasks))
+}
+
+fn literals(path: &[&str]) -> Vec<Segment> {
+    let literal = |segment: &&str| Segment::Literal((*segment).to_owned());
+    path.iter().map(literal).collect()
+}
+
+impl Target {
+    /// What is counted of it.
+    pub(super) fn meter(&self) -> &Meter {
+        match self {
+            Self::Task(task) => task.meter(),
+            Self::BuiltIn(_, meter) => meter,
+        }
+    }
 }

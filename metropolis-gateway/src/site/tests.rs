@@ -39,9 +39,16 @@ fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
         body_max: 1,
         headers: Vec::new(),
         is_local: false,
+        address: None,
+        pages: Pages {
+            docs: true,
+            console: true,
+        },
         fixed: Vec::new(),
         discovery: None,
         bucket: None,
+        metrics: true,
+        trusts_traces: false,
     };
     Site::new(&catalog, plan)
 }
@@ -78,7 +85,7 @@ fn framing(lines: &[(&'static str, &'static str)]) -> Result<(), u16> {
     for (name, value) in lines {
         headers.append(name, value);
     }
-    let status = |refusal: Refusal| refusal.into_response(None).status().as_u16();
+    let status = |refusal: Refusal| refusal.into_response(None, None).status().as_u16();
     check_framing(&headers).map_err(status)
 }
 
@@ -108,9 +115,9 @@ fn what_reads_almost_like_the_end_of_a_message_is_refused() {
 
 #[test]
 fn a_framing_that_is_in_doubt_ends_the_connection() {
-    let response = Refusal::Framing("why").into_response(None);
+    let response = Refusal::Framing("why").into_response(None, None);
     assert_eq!(response.headers()["connection"], "close");
-    let response = Refusal::Bad("why").into_response(None);
+    let response = Refusal::Bad("why").into_response(None, None);
     assert!(!response.headers().contains_key("connection"));
 }
 

@@ -6,7 +6,7 @@ use super::*;
 /// Checks status, code, `Proxy-Status` error and `Retry-After` of an answer of the gateway's own.
 fn check(refusal: Refusal, status: u16, code: &str, proxy_error: &str, retry_after: &str) {
     let shown = format!("{refusal:?}");
-    let response = refusal.into_response(None);
+    let response = refusal.into_response(None, None);
     let header = |name: &str| {
         let value = response.headers().get(name);
         value.map_or("", |value| value.to_str().expect("ASCII"))
@@ -163,20 +163,20 @@ fn what_http_demands_of_a_status_is_added() {
     let fault = |status| Refusal::Call(CallError::Fault(Fault::new(status, "mine", "text")));
     let allow = HeaderValue::from_static("GET");
     assert_eq!(
-        fault(405).into_response(Some(&allow)).headers()[ALLOW],
+        fault(405).into_response(Some(&allow), None).headers()[ALLOW],
         "GET"
     );
     assert_eq!(
-        Refusal::Method.into_response(Some(&allow)).headers()[ALLOW],
+        Refusal::Method.into_response(Some(&allow), None).headers()[ALLOW],
         "GET"
     );
     assert_eq!(
-        fault(401).into_response(None).headers()[WWW_AUTHENTICATE],
+        fault(401).into_response(None, None).headers()[WWW_AUTHENTICATE],
         "Bearer"
     );
     assert!(
         !fault(404)
-            .into_response(Some(&allow))
+            .into_response(Some(&allow), None)
             .headers()
             .contains_key(ALLOW)
     );

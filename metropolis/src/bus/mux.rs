@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{IN_FLIGHT_MAX, Incoming, RequestError};
 use crate::subject::Subject;
+use crate::trace::settling_mark;
 
 mod random;
 
@@ -34,7 +35,8 @@ const ARENA: usize = 16 * 1024;
 /// Requests that wait for an answer.
 #[derive(Debug)]
 pub(super) struct Mux {
-    /// `_INBOX_<role>.<random>.`, to which a token is added.
+    /// `_INBOX_<role>.<random>.`, to which a token is added. A mark before what is random says whether this process decides
+    /// about traces.
     prefix: String,
     slots: Mutex<Slots>,
     late: AtomicU64,
@@ -81,7 +83,7 @@ impl Mux {
             closed: false,
         };
         Arc::new(Self {
-            prefix: format!("_INBOX_{role}.{}.", random_token()),
+            prefix: format!("_INBOX_{role}.{}{}.", settling_mark(), random_token()),
             slots: Mutex::new(slots),
             late: AtomicU64::new(0),
         })

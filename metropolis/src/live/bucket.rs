@@ -142,7 +142,7 @@ impl Bucket {
             tracing::warn!(
                 bucket,
                 "permissions of NATS do not let this process hear of changes in the bucket: \
-                 it looks for them every few seconds; `metropolis::permissions()` prints what it needs"
+                 it looks for them from time to time; `metropolis::permissions()` prints what it needs"
             );
         }
         *was_deaf = is_deaf;

@@ -14,7 +14,7 @@ use crate::subject::Subject;
 
 /// How often a key is looked at when nothing is heard of it.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// How often a key is looked at in a bucket that is there and cannot be heard.
+/// How often a key is looked at where puts into its bucket cannot be heard.
 const DEAF_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// When to look after a hint. A put is heard before it is stored, and JetStream is back a while after its server is.
 const AFTER_HINT: [Duration; 4] = [
@@ -81,10 +81,8 @@ impl Follower {
             Ok(_) | Err(Unread::Missing | Unread::Forbidden) => Outcome::Same,
             Err(Unread::Silent(_)) => Outcome::Silent,
         };
-        let patience = match (&read, &self.hints) {
-            (Ok(_), None) => DEAF_LOOK_EVERY,
-            _ => LOOK_EVERY,
-        };
+        let is_deaf = read.is_ok() && !self.bucket.bus().hears_streams();
+        let patience = if is_deaf { DEAF_LOOK_EVERY } else { LOOK_EVERY };
         self.agenda.looked(Instant::now(), outcome, patience);
         let entry = read.ok().filter(|_| is_new)?;
         self.seen = Some(entry.clone());

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::answers::{Endpoint, Identity, Metadata};
-use super::counts::Counts;
 use super::{
     METADATA_CONTRACT, METADATA_HTTP, METADATA_INSTANCE, METADATA_SUBJECT, METADATA_TIMEOUT_MS,
 };
 use crate::catalog::{Entry, Problem};
 use crate::contract::{Contract, ContractHash};
-use crate::live::Limits;
 use crate::route::Route;
 use crate::subject::is_token;
+use crate::telemetry::Counts;
 
 /// The longest name of an endpoint; a longer one is cut.
 const NAME_MAX: usize = 128;
@@ -26,14 +25,14 @@ pub(crate) struct Offer {
     pub(super) hash: ContractHash,
     /// The contract as it is served.
     pub(super) document: Bytes,
-    limits: Arc<Limits>,
     /// Where the task was written, for messages.
     pub(super) origin: String,
     counts: Arc<Counts>,
 }
 
 impl Offer {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    /// `measures` says whether durations are sorted into buckets.
+    pub(crate) fn of(entry: &Entry, measures: bool) -> Self {
         let contract = Contract::of(entry);
         let hash = contract.hash();
         let meta = entry.meta();
@@ -47,20 +46,14 @@ impl Offer {
             document: contract.to_json(),
             contract,
             hash,
-            limits: Arc::new(Limits::new(entry.bounds())),
             origin: meta.origin.to_string(),
-            counts: Arc::default(),
+            counts: Arc::new(Counts::new(meta.name, entry.bounds(), measures)),
         }
     }
 
     /// Where the task's lane counts.
     pub(crate) fn counts(&self) -> &Arc<Counts> {
         &self.counts
-    }
-
-    /// What bounds the calls of the task's lane.
-    pub(crate) fn limits(&self) -> &Arc<Limits> {
-        &self.limits
     }
 }
 

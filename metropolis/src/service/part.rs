@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::answers::{Endpoint, EndpointStats, Identity, Info, Ping, Stats};
 use super::offer::Offer;
-use super::{INFO, METADATA_APPLIED, METADATA_IGNORED, METADATA_REFUSED, PING, STATS};
+use super::{INFO, METADATA_APPLIED, METADATA_IGNORED, METADATA_REFUSED, PING, STATS, stats};
 use crate::bus::Outgoing;
 use crate::live::Status;
 use crate::subject::Subject;
@@ -94,8 +94,10 @@ impl Part {
     }
 
     fn stats(&self, started: &str, status: &Status) -> Bytes {
-        let stats = |offer: &Offer| offer.counts().stats(&offer.endpoint, offer.limits());
-        let endpoints: Vec<EndpointStats> = self.offers.iter().map(stats).collect();
+        let offers = self.offers.iter();
+        let endpoints: Vec<EndpointStats> = offers
+            .map(|offer| stats::of(&offer.endpoint, offer.counts()))
+            .collect();
         let mut identity = self.identity.clone();
         for (key, outcome) in status.read() {
             let told = [

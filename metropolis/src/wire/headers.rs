@@ -40,7 +40,7 @@ impl Headers {
         let (name, value) = (name.into(), value.into());
         check_name(&name)?;
         let value = trimmed(value);
-        if value.chars().any(char::is_control) {
+        if !is_plain(&value) && value.chars().any(char::is_control) {
             return Err(HeaderError::Value(name.into_owned()));
         }
         self.0.push((name, value));
@@ -96,6 +96,11 @@ impl Headers {
             .map(|(name, value)| name.len() + value.len() + COLON_AND_END);
         VERSION_AND_END + lines.sum::<usize>()
     }
+}
+
+/// What nearly every value is, told without looking at characters.
+fn is_plain(value: &str) -> bool {
+    value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn check_name(name: &str) -> Result<(), HeaderError> {

@@ -11,6 +11,7 @@ use super::{
     one_line,
 };
 use crate::fault::Fault;
+use crate::trace::TraceId;
 
 /// The status of a fault whose sender gave none that counts.
 const STATUS_UNKNOWN: u16 = 500;
@@ -60,6 +61,8 @@ struct Problem {
     detail: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
 impl Reply {
@@ -70,6 +73,15 @@ impl Reply {
             Self::Success(success) => (success.headers, success.payload),
             Self::Fault(fault) => encode_fault(&fault, instance),
             Self::NotStarted(why) => encode_not_started(why, instance),
+        }
+    }
+
+    /// Says which trace a fault happened in, unless that is known already.
+    #[must_use]
+    pub fn in_trace(self, trace_id: Option<TraceId>) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Fault(fault.in_trace(trace_id)),
+            other => other,
         }
     }
 
@@ -87,7 +99,8 @@ impl Reply {
 }
 
 impl Fault {
-    /// The fault as `application/problem+json` (RFC 9457): `status`, `code`, `detail` and, if there is any, `data`.
+    /// The fault as `application/problem+json` (RFC 9457): `status`, `code`, `detail` and, where there are any, `data`
+    /// and `trace_id`.
     #[must_use]
     pub fn to_problem(&self) -> Bytes {
         let problem = Problem {
@@ -95,6 +108,7 @@ impl Fault {
             code: Some(self.code().to_owned()),
             detail: Some(self.message().to_owned()),
             data: self.data().cloned(),
+            trace_id: self.trace_id().map(|trace_id| trace_id.to_string()),
         };
         Bytes::from(
             serde_json::to_vec(&problem).expect("strings, numbers and values have a JSON form"),
@@ -173,11 +187,13 @@ fn decode_fault(headers: &Headers, payload: &[u8]) -> Fault {
     let Some(problem) = problem else {
         return Fault::new(status.unwrap_or(STATUS_UNKNOWN), CODE_UNKNOWN, line);
     };
+    let trace_id = problem.trace_id.as_deref().and_then(TraceId::parse);
     let fault = Fault::new(
         status.or(problem.status).unwrap_or(STATUS_UNKNOWN),
         problem.code.unwrap_or_else(|| CODE_UNKNOWN.to_owned()),
         problem.detail.unwrap_or_else(|| line.to_owned()),
-    );
+    )
+    .in_trace(trace_id);
     match problem.data {
         Some(data) => fault.with_data(data),
         None => fault,

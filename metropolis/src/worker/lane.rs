@@ -28,9 +28,11 @@ use crate::catalog::Entry;
 use crate::dispatch::{Call, Dispatch};
 use crate::fault::Fault;
 use crate::live::Limits;
+use crate::log::Flood;
 use crate::replies::ReplyRule;
-use crate::service::Counts;
 use crate::subject::Subject;
+use crate::telemetry::Counts;
+use crate::trace;
 use crate::wire::{NotStarted, Reply};
 
 mod alone;
@@ -64,12 +66,19 @@ pub(crate) struct Lane {
     /// True once running calls must end.
     aborted: AtomicBool,
     ending: Notify,
+    flood: Flood,
 }
 
 #[derive(Debug, Default)]
 struct Places {
     running: usize,
     waiting: VecDeque<Incoming>,
+}
+
+impl Places {
+    fn note_in(&self, counts: &Counts) {
+        counts.set_places(self.running, self.waiting.len());
+    }
 }
 
 enum Admission {
@@ -99,6 +108,7 @@ impl Lane {
             idle: Notify::new(),
             aborted: AtomicBool::new(false),
             ending: Notify::new(),
+            flood: Flood::new(),
         });
         let keeper = Arc::clone(&lane.keeper);
         lane.runtime
@@ -116,6 +126,10 @@ impl Lane {
 
     pub(crate) fn bus(&self) -> &Bus {
         &self.shared.bus
+    }
+
+    pub(crate) fn counts(&self) -> &Arc<Counts> {
+        &self.counts
     }
 
     /// Takes a message. Never waits: it runs, or it waits for a place, or it is answered.
@@ -169,8 +183,7 @@ impl Lane {
         }
         if places.waiting.len() < concurrency {
             places.waiting.push_back(incoming.detached());
-            self.counts
-                .set_in_flight(places.running + places.waiting.len());
+            places.note_in(&self.counts);
             return Admission::Waits;
         }
         Admission::Busy(incoming)
@@ -191,8 +204,7 @@ impl Lane {
                 self.idle.notify_waiters();
             }
         }
-        self.counts
-            .set_in_flight(places.running + places.waiting.len());
+        places.note_in(&self.counts);
         next
     }
 
@@ -219,7 +231,8 @@ impl Lane {
         let mut next = Some(incoming);
         while let Some(mut incoming) = next {
             let to = incoming.reply.take();
-            let (reply, took) = match self.start(incoming) {
+            let settles = |to: &Subject| trace::is_settled_by(to.as_str());
+            let (reply, took) = match self.start(incoming, to.as_ref().is_some_and(settles)) {
                 Start::Ended(reply, took) => (reply, took),
                 Start::Waits(call) => return self.go_on(to.map(Subject::detached), call),
             };
@@ -228,11 +241,18 @@ impl Lane {
         }
     }
 
-    fn start(&self, incoming: Incoming) -> Start {
+    fn open(&self, incoming: Incoming, is_settled: bool) -> Result<Call, Reply> {
+        let (now, arrived) = (Instant::now(), incoming.arrived);
+        let call = self.dispatch.open(incoming, now, is_settled)?;
+        self.counts.start(now.saturating_duration_since(arrived));
+        Ok(call)
+    }
+
+    fn start(&self, incoming: Incoming, is_settled: bool) -> Start {
         if self.is_aborted() {
             return Start::Ended(busy(), Duration::ZERO);
         }
-        match self.dispatch.open(incoming, Instant::now()) {
+        match self.open(incoming, is_settled) {
             Err(reply) => Start::Ended(reply, Duration::ZERO),
             Ok(call) if self.may_run_here() => self.first_poll(call),
             Ok(call) => Start::Waits(call),
@@ -271,11 +291,12 @@ impl Lane {
         let poll = AssertUnwindSafe(|| call.future.as_mut().poll(context));
         let (polled, after) = self.pace.measure(now, || std::panic::catch_unwind(poll));
         let polled = polled.unwrap_or_else(|panic| Poll::Ready(panicked(&*panic)));
-        (polled, after)
+        (polled.map(|reply| reply.in_trace(call.trace_id)), after)
     }
 
     /// Takes care of a call that is not over.
     fn go_on(self: &Arc<Self>, to: Option<Subject>, call: Call) {
+        self.places().note_in(&self.counts);
         if self.pace.is_quick() && !self.entry().meta().blocking {
             self.keep(to, call);
         } else {
@@ -316,7 +337,9 @@ impl Lane {
     /// A fault in the place of a reply that the bus does not take.
     fn reply_too_large(self: &Arc<Self>, to: Subject, size: usize, max: usize) {
         let task = self.entry().meta().name;
-        tracing::error!(task, size, max, "a reply is larger than the bus takes");
+        if self.may_log("a reply is larger than the bus takes") {
+            tracing::error!(task, size, max, "a reply is larger than the bus takes");
+        }
         let fault = Fault::new(
             500,
             "reply_too_large",
@@ -335,7 +358,10 @@ impl Lane {
         self.runtime.spawn(async move {
             let deadline = Instant::now() + REPLY_TIMEOUT;
             if let Err(error) = lane.shared.bus.reply(outgoing, deadline).await {
-                tracing::error!(task = lane.entry().meta().name, %error, "a reply was lost");
+                let task = lane.entry().meta().name;
+                if lane.may_log("a reply was lost") {
+                    tracing::error!(task, %error, "a reply was lost");
+                }
             }
             if let Some(next) = lane.release() {
                 lane.run(next);
@@ -346,16 +372,31 @@ impl Lane {
     fn log(&self, reply: &Reply, is_awaited: bool) {
         let Reply::Fault(fault) = reply else { return };
         let (task, code) = (self.entry().meta().name, fault.code());
+        let trace_id = fault.trace_id().map(tracing::field::display);
         if let Some(cause) = fault.cause().filter(|_| fault.status() >= 500) {
-            tracing::error!(task, code, cause = %Chain(cause), "a call failed");
-        } else if !is_awaited {
+            if self.may_log(code) {
+                tracing::error!(task, code, trace_id, cause = %Chain(cause), "a call failed");
+            }
+        } else if !is_awaited && self.may_log(code) {
+            let text = fault.message();
             tracing::warn!(
                 task,
                 code,
-                message = fault.message(),
+                trace_id,
+                text,
                 "a call that nobody waits for failed"
             );
         }
+    }
+
+    /// Whether a line of this kind may be written: of thousands a second only some are.
+    fn may_log(&self, kind: &str) -> bool {
+        let (task, of_kind) = (self.entry().meta().name, kind.to_owned());
+        let tell = move |more| {
+            tracing::error!(task, kind = of_kind, more, "… and {more} more like it");
+        };
+        let _entered = self.runtime.enter();
+        self.flood.lets_through(kind, tell)
     }
 }
 

@@ -12,6 +12,7 @@ use super::side::Side;
 use crate::health::Health;
 use crate::live::Setting;
 use crate::service::Identity;
+use crate::telemetry::{BusFigures, Exposition, TaskFigures};
 
 /// A worker that serves. Stop it with [`RunningWorker::stop`]; dropping it abandons what runs.
 pub struct RunningWorker {
@@ -27,7 +28,7 @@ pub struct RunningWorker {
 const BY_THE_PROGRAM: &str = "program";
 
 impl RunningWorker {
-    /// A worker that serves by now, and whose health says so.
+    /// A worker that serves by now.
     pub(super) fn new(
         identity: Identity,
         sides: Vec<Side>,
@@ -35,9 +36,6 @@ impl RunningWorker {
         health: Option<Health>,
         stop_timeout: Duration,
     ) -> Self {
-        if let Some(health) = &health {
-            health.begin(sides.iter().map(|side| side.bus().clone()));
-        }
         Self {
             identity,
             sides,
@@ -46,6 +44,20 @@ impl RunningWorker {
             health,
             stop_timeout,
         }
+    }
+
+    /// Lets the health say that this worker serves, and show its metrics where there are any.
+    pub(super) fn show(&self, buses: Option<BusFigures>) {
+        let Some(health) = &self.health else { return };
+        let shown = |buses| Exposition::new().with(buses).with(self.figures());
+        let checked = self.sides.iter().map(|side| side.bus().clone());
+        health.begin(checked, buses.map(shown));
+    }
+
+    /// What the tasks count, for whoever shows metrics in the place of this worker's own health.
+    #[must_use]
+    pub fn figures(&self) -> TaskFigures {
+        TaskFigures::of(self.sides.iter().flat_map(Side::counts))
     }
 
     /// Puts a document of configuration in force, as one in the bucket would be, and in its place until that changes.

@@ -13,11 +13,12 @@ use super::lane::{Lane, Shared};
 use super::stand::Stand;
 use crate::bus::Bus;
 use crate::catalog::{Entry, Problems};
-use crate::context::Provisions;
+use crate::context::{Provisions, Scope};
 use crate::dispatch::Dispatch;
 use crate::live::Status;
 use crate::replies::ReplyRule;
 use crate::service::{Identity, Offer, Presence};
+use crate::telemetry::Counts;
 
 /// What a worker still does for its replies after the last call ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -37,12 +38,13 @@ pub(super) struct Share {
 }
 
 impl Share {
-    pub(super) fn new(bus: Bus, served: Vec<Entry>) -> Self {
-        let offers = served.iter().map(Offer::of).collect();
+    /// `measures` says whether durations are sorted into buckets.
+    pub(super) fn new(bus: Bus, served: Vec<Entry>, measures: bool) -> Self {
+        let offers = served.iter().map(|entry| Offer::of(entry, measures));
         Self {
             bus,
+            offers: offers.collect(),
             served,
-            offers,
         }
     }
 }
@@ -67,9 +69,13 @@ impl Side {
         });
         let tasks = share.served.iter().zip(&share.offers);
         let stands = tasks.filter_map(|(entry, offer)| {
-            let (provisions, limits) = (Arc::clone(provisions), Arc::clone(offer.limits()));
-            let dispatch = Dispatch::new(entry.clone(), provisions, limits)?;
             let counts = Arc::clone(offer.counts());
+            let scope = Scope {
+                worker: Arc::clone(provisions),
+                counts: Arc::clone(&counts),
+                instance: Arc::clone(&shared.instance),
+            };
+            let dispatch = Dispatch::new(entry.clone(), scope)?;
             let lane = Lane::new(dispatch, counts, Arc::clone(&shared));
             Some(Arc::new(Stand::new(lane)))
         });
@@ -78,6 +84,12 @@ impl Side {
             stands: stands.collect(),
             shared,
         })
+    }
+
+    /// Where the tasks of this side count.
+    pub(super) fn counts(&self) -> impl Iterator<Item = Arc<Counts>> {
+        let stands = self.stands.iter();
+        stands.map(|stand| Arc::clone(stand.lane().counts()))
     }
 
     pub(super) fn bus(&self) -> &Bus {

@@ -83,7 +83,13 @@ fn worker(specs: impl IntoIterator<Item = TaskSpec>) -> Permissions {
 fn gateway(subjects: &[&str]) -> Permissions {
     let alone = Permissions {
         subscribe: vec!["_INBOX_gateway.>".to_owned()],
-        publish: subjects.iter().copied().map(str::to_owned).collect(),
+        publish: subjects
+            .iter()
+            .copied()
+            // What its console asks.
+            .chain(["$SRV.STATS"])
+            .map(str::to_owned)
+            .collect(),
         responses: None,
     };
     alone.with_bucket(BUCKET_DEFAULT, [GATEWAY_KEY.to_owned()])

@@ -54,7 +54,7 @@ async fn a_worker_lives_before_it_is_ready_and_is_ready_while_its_bus_answers() 
     assert_eq!(
         (
             status(address, "/readyz?verbose").await,
-            status(address, "/metrics").await
+            status(address, "/nothing").await
         ),
         (200, 404)
     );

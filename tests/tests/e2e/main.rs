@@ -5,7 +5,9 @@ mod calls;
 mod discovery;
 mod examples;
 mod health;
+mod operations;
 mod parts;
+
 mod permissions;
 mod readme;
 mod replies;

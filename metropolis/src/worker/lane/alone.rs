@@ -34,12 +34,14 @@ impl Lane {
 
     /// Ends a call, then runs what waits for its place.
     async fn finish(self: Arc<Self>, to: Option<Subject>, call: Call) {
-        let started = call.started;
+        let (started, trace_id) = (call.started, call.trace_id);
         if self.entry().meta().blocking {
             self.run_blocking(to, call).await;
         } else {
             match self.run_alone(call).await {
-                Left::Ended(reply) => self.reply(to, reply, started.elapsed()),
+                Left::Ended(reply) => {
+                    self.reply(to, reply.in_trace(trace_id), started.elapsed());
+                }
                 Left::Moves(call) => return self.spawn(to, call),
             }
         }
@@ -72,16 +74,17 @@ impl Lane {
 
     /// A blocking call cannot be dropped. It is answered when its time is up, but keeps its place as long as its thread.
     async fn run_blocking(self: &Arc<Self>, to: Option<Subject>, call: Call) {
-        let (deadline, started) = (call.deadline, call.started);
+        let (deadline, started, trace_id) = (call.deadline, call.started, call.trace_id);
         let mut thread = tokio::task::spawn_blocking(|| call.future.now_or_never());
         let reply = tokio::select! {
             joined = &mut thread => {
-                return self.reply(to, reply_of(joined), started.elapsed());
+                let reply = reply_of(joined).in_trace(trace_id);
+                return self.reply(to, reply, started.elapsed());
             }
             () = sleep_until(deadline.into()) => timed_out(),
             () = self.ended() => stopped(),
         };
-        self.reply(to, reply, started.elapsed());
+        self.reply(to, reply.in_trace(trace_id), started.elapsed());
         let _ = thread.await;
     }
 

@@ -103,7 +103,7 @@ impl Kept {
     }
 
     fn end(&mut self, call: Call, reply: Reply) -> Poll<Left> {
-        let started = call.started;
+        let (started, reply) = (call.started, reply.in_trace(call.trace_id));
         call.discard();
         Poll::Ready(Left::Ended(self.to.take(), reply, started))
     }

@@ -65,6 +65,7 @@ async fn serves(folder: &Path, block: &str) -> Result<(), String> {
     // It was there before the gateway, so that only a question finds it.
     comes(address, RELAY, 200).await?;
     comes(address, FIXED, 200).await?;
+    console_hears(address, SERVICE).await?;
     joins_stays_and_leaves(&witness, address).await?;
     // A body of two bytes is too large from then on.
     bucket.put("gateway", r#"{"body_max": 1}"#).await;
@@ -166,6 +167,20 @@ pub(super) async fn comes(
     Err(format!("{request:?} is answered by {last}"))
 }
 
+/// The console knows how a service is doing, which only the service itself can say.
+pub(super) async fn console_hears(address: SocketAddr, service: &str) -> Result<(), String> {
+    let mut client = HttpClient::connect(address).await;
+    let hears = holds_within(SOON, async || {
+        let answer = client.send("GET", "/_console/data", &[], "").await;
+        let data: serde_json::Value = answer.json();
+        let services = data["services"].as_array().unwrap();
+        let found = services.iter().find(|known| known["service"] == service);
+        found.is_some_and(|known| known["instances"][0]["state"] == "answers")
+    });
+    let trouble = || "the console hears nothing".to_owned();
+    hears.await.then_some(()).ok_or_else(trouble)
+}
+
 async fn status(address: SocketAddr, (method, path, body): Request) -> u16 {
     let asking = async {
         let mut client = HttpClient::connect(address).await;
@@ -182,7 +197,7 @@ async fn what_the_program_prints_is_enough_and_every_line_of_it_is_needed() {
     let enough = serves(folder.path(), &text).await;
     assert_eq!(enough, Ok(()), "{text}");
     let works = async |block: &str| serves(folder.path(), block).await;
-    each_is_needed(&text, 4 + 7, works).await;
+    each_is_needed(&text, 4 + 8, works).await;
 }
 
 #[tokio::test]

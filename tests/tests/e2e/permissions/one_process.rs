@@ -2,7 +2,7 @@
 
 use metropolis_tests::network::examples;
 
-use super::gateway::{Request, comes, listening};
+use super::gateway::{Request, comes, console_hears, listening};
 use super::*;
 
 const PALINDROME: Job = Job {
@@ -26,6 +26,7 @@ async fn serves(block: &str) -> Result<(), String> {
     let (mut process, address) = listening(launch).await?;
     comes(address, ("GET", "/readyz", ""), 200).await?;
     comes(address, REQUEST, 200).await?;
+    console_hears(address, PALINDROME.service).await?;
     let instance = witness.announced().await?;
     witness.sees(&instance).await?;
     witness.steers(&bucket, &instance).await?;
@@ -41,5 +42,5 @@ async fn both_blocks_together_are_enough_and_every_line_of_them_is_needed() {
     let text = examples::caller().to_string();
     let enough = serves(&text).await;
     assert_eq!(enough, Ok(()), "{text}");
-    each_is_needed(&text, (1 + 1 + 9 + 1 + 2) + (3 + 3 + 1) + 1, serves).await;
+    each_is_needed(&text, (1 + 1 + 9 + 1 + 2) + (3 + 4 + 1) + 1, serves).await;
 }

@@ -1,0 +1,265 @@
+//! Metrics: what the gateway counts of its requests, by route and never by path.
+//!
+//! A route's meter is prepared with it and outlives its swap; it ends with its last route, so that what is shown is
+//! bounded by the routes there are. Names and labels of the first two families are OpenTelemetry's.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use metropolis::telemetry::exposition::{Labels, counter, gauge, histogram};
+use metropolis::telemetry::{Distribution, Histogram, Tally};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+use crate::site::Board;
+
+/// Answers of one route that are told apart by method and status, beside the usual one. Beyond, a status counts as the
+/// first of its hundred: a task may choose among two hundred.
+const ANSWERS_MAX: usize = 16;
+
+/// Codes of faults that are told apart, for a route.
+const CODES_MAX: usize = 32;
+
+/// What the gateway counts.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    active: AtomicUsize,
+    meters: Mutex<HashMap<Key, Weak<Meter>>>,
+    /// Of requests that no route has taken.
+    unrouted: Arc<Meter>,
+}
+
+/// Method and pattern of a route.
+type Key = (&'static str, String);
+
+/// What is counted of one route.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    method: &'static str,
+    /// The route's pattern; `None` for what no route has taken.
+    route: Option<String>,
+    /// The status that most answers have, and their durations.
+    usual_status: u16,
+    usual: Histogram,
+    others: Mutex<BTreeMap<(&'static str, u16), Arc<Histogram>>>,
+    faults: Mutex<Option<Tally>>,
+}
+
+impl Metrics {
+    /// The meter of a route: the one it has already, if it has been there before the last swap.
+    pub(crate) fn meter(
+        &self,
+        method: &'static str,
+        route: String,
+        usual_status: u16,
+    ) -> Arc<Meter> {
+        let mut meters = lock(&self.meters);
+        let key = (method, route);
+        if let Some(known) = meters.get(&key).and_then(Weak::upgrade) {
+            return known;
+        }
+        let meter = Arc::new(Meter {
+            method,
+            route: Some(key.1.clone()),
+            usual_status,
+            ..Meter::default()
+        });
+        // Here, so that routes which come and go leave nothing behind.
+        meters.retain(|_, known| known.strong_count() > 0);
+        meters.insert(key, Arc::downgrade(&meter));
+        meter
+    }
+
+    pub(crate) fn unrouted(&self) -> &Meter {
+        &self.unrouted
+    }
+
+    /// Notes that a request has come.
+    pub(crate) fn begin(&self) {
+        self.active.fetch_add(1, Relaxed);
+    }
+
+    /// Notes that a request is over.
+    pub(crate) fn end(&self) {
+        self.active.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Meter {
+    /// The route's pattern.
+    pub(crate) fn route(&self) -> Option<&str> {
+        self.route.as_deref()
+    }
+
+    /// Counts an answer.
+    pub(crate) fn observe(&self, method: &'static str, status: u16, took: Duration) {
+        if (method, status) == (self.method, self.usual_status) {
+            self.usual.observe(took);
+        } else {
+            self.other(method, status).observe(took);
+        }
+    }
+
+    fn other(&self, method: &'static str, status: u16) -> Arc<Histogram> {
+        let mut others = lock(&self.others);
+        let status = match others.len() < ANSWERS_MAX || others.contains_key(&(method, status)) {
+            true => status,
+            false => status / 100 * 100,
+        };
+        Arc::clone(others.entry((method, status)).or_default())
+    }
+
+    /// Counts an answer that is no value, by its code.
+    pub(crate) fn fault(&self, code: &str) {
+        let mut faults = lock(&self.faults);
+        faults
+            .get_or_insert_with(|| Tally::new(CODES_MAX))
+            .add(code);
+    }
+
+    fn labels(&self) -> Labels<'_> {
+        let route = self.route.as_deref().map(Cow::Borrowed);
+        route
+            .map(|route| ("http_route", route))
+            .into_iter()
+            .collect()
+    }
+
+    /// Every answer that there was, with its labels.
+    fn answers(&self) -> Vec<(Labels<'_>, Distribution)> {
+        let line = |method: &'static str, status: u16, durations: &Histogram| {
+            let mut labels = self.labels();
+            labels.push(("http_request_method", Cow::Borrowed(method)));
+            labels.push(("http_response_status_code", Cow::Owned(status.to_string())));
+            (labels, durations.read())
+        };
+        let mut lines = vec![line(self.method, self.usual_status, &self.usual)];
+        lines.retain(|(_, durations)| durations.count() > 0);
+        let others = lock(&self.others);
+        lines.extend(
+            others
+                .iter()
+                .map(|((method, status), durations)| line(method, *status, durations)),
+        );
+        lines
+    }
+
+    fn faults(&self) -> Vec<(Labels<'_>, u64)> {
+        let faults = lock(&self.faults);
+        let line = |(code, count): (&str, u64)| {
+            let mut labels = self.labels();
+            labels.push(("code", Cow::Owned(code.to_owned())));
+            (labels, count)
+        };
+        faults.iter().flat_map(Tally::iter).map(line).collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What `/metrics` says of the gateway itself.
+#[derive(Debug)]
+pub(crate) struct GatewayFigures {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) board: Arc<Board>,
+}
+
+impl Collector for GatewayFigures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        let routes = self.board.routes();
+        let meters = || routes.meters().chain([&*self.metrics.unrouted]);
+        histogram(
+            encoder,
+            "http_server_request_duration_seconds",
+            "How long requests took, from their head to their answer. No route: none has taken the request.",
+            meters().flat_map(Meter::answers),
+        )?;
+        gauge(
+            encoder,
+            "http_server_active_requests",
+            "Requests that are being answered.",
+            [(Labels::new(), self.metrics.active.load(Relaxed) as f64)],
+        )?;
+        counter(
+            encoder,
+            "metropolis_gateway_faults",
+            "Requests that were answered with no value, by the code of the answer.",
+            meters().flat_map(Meter::faults),
+        )?;
+        gauge(
+            encoder,
+            "metropolis_gateway_routes",
+            "Routes of tasks that are answered.",
+            [(Labels::new(), routes.tasks() as f64)],
+        )?;
+        gauge(
+            encoder,
+            "metropolis_service_instances",
+            "Instances of a service on the bus that is served.",
+            routes.instances().iter().map(|(service, count)| {
+                (vec![("service", Cow::Borrowed(&**service))], *count as f64)
+            }),
+        )?;
+        gauge(
+            encoder,
+            "metropolis_services_quarantined",
+            "Services on the bus that are not served; /_routes says why.",
+            [(Labels::new(), routes.quarantined() as f64)],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    fn lines(meter: &Meter) -> Vec<(u64, u16)> {
+        let status = |labels: &Labels<'_>| {
+            let label = labels
+                .iter()
+                .find(|(name, _)| *name == "http_response_status_code");
+            label
+                .and_then(|(_, status)| status.parse().ok())
+                .expect("a status")
+        };
+        let answers = meter.answers();
+        answers
+            .iter()
+            .map(|(labels, durations)| (durations.count(), status(labels)))
+            .collect()
+    }
+
+    #[test]
+    fn a_route_that_stays_keeps_its_meter_and_one_that_leaves_takes_it_along() {
+        let metrics = Metrics::default();
+        let first = metrics.meter("GET", "/a".to_owned(), 200);
+        first.observe("GET", 200, SOON);
+        let second = metrics.meter("GET", "/a".to_owned(), 200);
+        drop(first);
+        assert_eq!(lines(&second), [(1, 200)]);
+        drop(second);
+        assert_eq!(lines(&metrics.meter("GET", "/a".to_owned(), 200)), []);
+        assert_eq!(lock(&metrics.meters).len(), 1);
+    }
+
+    #[test]
+    fn statuses_beyond_the_bound_count_as_their_hundred() {
+        let meter = Meter::default();
+        for status in 400..600 {
+            meter.observe("GET", status, SOON);
+        }
+        let lines = lines(&meter);
+        assert_eq!(lines.len(), ANSWERS_MAX + 1);
+        assert_eq!(lines.iter().map(|(count, _)| count).sum::<u64>(), 200);
+        assert!(lines.contains(&(100, 500)), "{lines:?}");
+    }
+}

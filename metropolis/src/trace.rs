@@ -1,0 +1,343 @@
+//! Which trace a request belongs to, as W3C Trace Context writes it. Pure; recording spans is telemetry's to do.
+//!
+//! The headers `traceparent`, `tracestate` and `baggage` go along from call to call as they are, in a process that records
+//! nothing as well.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// Which span a request comes from: version, trace, span, flags.
+pub const TRACEPARENT: &str = "traceparent";
+/// What vendors of tracing add to it.
+pub const TRACESTATE: &str = "tracestate";
+/// What applications send along.
+pub const BAGGAGE: &str = "baggage";
+/// All headers of a trace.
+pub const HEADERS: [&str; 3] = [TRACEPARENT, TRACESTATE, BAGGAGE];
+
+/// The length of a `traceparent` of version 00.
+const LENGTH: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".len();
+
+const SAMPLED: u8 = 1;
+
+/// The name of a trace: 16 bytes, written as 32 hexadecimal digits. Invariant: not all of them are zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceId([u8; 16]);
+
+/// Where in which trace a request is. Invariant: neither id is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext {
+    trace_id: TraceId,
+    span_id: [u8; 8],
+    is_sampled: bool,
+}
+
+impl TraceId {
+    /// A new one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(new_trace())
+    }
+
+    /// `None` for sixteen zeros.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        (bytes != [0; 16]).then_some(Self(bytes))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Reads 32 hexadecimal digits; `None` for everything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_bytes(hex(text)?)
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(32);
+        push_hex(&mut text, &self.0);
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TraceContext {
+    /// Of a trace and one of its spans; `None` when the span's id is zero.
+    #[must_use]
+    pub fn new(trace_id: TraceId, span_id: [u8; 8], is_sampled: bool) -> Option<Self> {
+        (span_id != [0; 8]).then_some(Self {
+            trace_id,
+            span_id,
+            is_sampled,
+        })
+    }
+
+    /// A place in a trace that nobody records.
+    #[must_use]
+    pub fn unrecorded(trace_id: TraceId) -> Self {
+        Self {
+            trace_id,
+            span_id: new_span(),
+            is_sampled: false,
+        }
+    }
+
+    /// Reads a `traceparent`; `None` for one that is none, which counts as absent.
+    ///
+    /// Of a version of the future the part that is known is read.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let known = text.get(..LENGTH)?;
+        let rest = &text[LENGTH..];
+        let mut parts = known.split('-');
+        let [version] = hex::<1>(parts.next()?)?;
+        let (trace_id, span_id) = (TraceId::parse(parts.next()?)?, hex(parts.next()?)?);
+        let [flags] = hex::<1>(parts.next()?)?;
+        let is_whole = match version {
+            0 => rest.is_empty(),
+            0xff => false,
+            _ => rest.is_empty() || rest.starts_with('-'),
+        };
+        Self::new(trace_id, span_id, flags & SAMPLED == SAMPLED).filter(|_| is_whole)
+    }
+
+    /// The trace.
+    #[must_use]
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+
+    /// The span.
+    #[must_use]
+    pub fn span_id(&self) -> [u8; 8] {
+        self.span_id
+    }
+
+    /// The same place, not recorded.
+    pub(crate) fn not_sampled(self) -> Self {
+        Self {
+            is_sampled: false,
+            ..self
+        }
+    }
+
+    /// As a `traceparent`.
+    pub(crate) fn to_text(self) -> String {
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str("00-");
+        push_hex(&mut text, &self.trace_id.0);
+        text.push('-');
+        push_hex(&mut text, &self.span_id);
+        text.push_str(if self.is_sampled { "-01" } else { "-00" });
+        text
+    }
+
+    /// Whether whoever was before records this trace.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.is_sampled
+    }
+}
+
+/// As a `traceparent`.
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}
+
+/// How to find out where the span is that is entered on this thread.
+static CURRENT: OnceLock<fn() -> Option<TraceContext>> = OnceLock::new();
+
+/// Whoever records spans says where the current one is.
+pub(crate) fn set_current(current: fn() -> Option<TraceContext>) {
+    let _ = CURRENT.set(current);
+}
+
+/// Where this thread is in a trace that is recorded in this process.
+#[must_use]
+pub fn current() -> Option<TraceContext> {
+    CURRENT.get().and_then(|current| current())
+}
+
+/// What the second token of a reply subject begins with where the process behind it decides about traces: a request that
+/// wants its reply there and has no `traceparent` is not to be recorded.
+const SETTLES: &str = "t-";
+
+/// The beginning of a reply subject's second token, in this process.
+pub(crate) fn settling_mark() -> &'static str {
+    match CURRENT.get() {
+        Some(_) => SETTLES,
+        None => "",
+    }
+}
+
+/// Whether whoever waits for a reply on this subject decides about traces.
+pub(crate) fn is_settled_by(reply: &str) -> bool {
+    let own = reply.strip_prefix("_INBOX_");
+    own.and_then(|own| own.split_once('.'))
+        .is_some_and(|(_, token)| token.starts_with(SETTLES))
+}
+
+/// Lower case alone, as the standard demands.
+fn hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let digits = text.as_bytes();
+    if digits.len() != BYTES * 2 {
+        return None;
+    }
+    let mut bytes = [0; BYTES];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |digit: u8| char::from(DIGITS[usize::from(digit)]);
+    text.extend(
+        bytes
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
+    );
+}
+
+/// Names for traces and spans of one thread: what sets it apart from all others, and a counter in disguise.
+///
+/// Names have to differ and to be spread evenly, which the last bytes of a trace's are chosen by; nobody must be unable to
+/// guess them. The operating system's own numbers would cost more than all else that is done for a request that is not
+/// recorded.
+struct Names {
+    prefix: u64,
+    counter: u64,
+}
+
+impl Names {
+    fn new() -> Self {
+        let mut seed = [0; 16];
+        getrandom::fill(&mut seed)
+            .expect("an operating system that runs us has a random number generator");
+        let seed = u128::from_ne_bytes(seed);
+        Self {
+            prefix: (seed >> 64) as u64,
+            counter: seed as u64,
+        }
+    }
+
+    /// The next number of SplitMix64 (Steele, Lea and Flood 2014), which has each number once. Never zero: that is no name.
+    fn next(&mut self) -> u64 {
+        loop {
+            self.counter = self.counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.counter;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^= z >> 31;
+            if z != 0 {
+                return z;
+            }
+        }
+    }
+}
+
+thread_local! {
+    static NAMES: RefCell<Names> = RefCell::new(Names::new());
+}
+
+fn new_trace() -> [u8; 16] {
+    NAMES.with_borrow_mut(|names| {
+        let name = u128::from(names.prefix) << 64 | u128::from(names.next());
+        name.to_be_bytes()
+    })
+}
+
+fn new_span() -> [u8; 8] {
+    NAMES.with_borrow_mut(|names| names.next().to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn check(text: &str, expected: Option<bool>) {
+        let parsed = TraceContext::parse(text);
+        assert_eq!(
+            parsed.map(|context| context.is_sampled()),
+            expected,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_was_read_is_written_as_it_was() {
+        let context = TraceContext::parse(GOOD).expect("a good one");
+        assert_eq!(context.to_string(), GOOD);
+        assert_eq!(
+            context.trace_id().to_string(),
+            "0af7651916cd43dd8448eb211c80319c"
+        );
+    }
+
+    #[test]
+    fn only_what_the_standard_allows_is_read() {
+        check(&GOOD.replace("-01", "-00"), Some(false));
+        check(&GOOD.replace("-01", "-fe"), Some(false));
+        check(&GOOD.replace("-01", "-ff"), Some(true));
+        check(&format!("{GOOD}-x"), None);
+        check(&format!("cc{}", &GOOD[2..]), Some(true));
+        check(
+            &format!("cc{}-what-the-future-brings", &GOOD[2..]),
+            Some(true),
+        );
+        check(&format!("cc{}.", &GOOD[2..]), None);
+        check(&format!("ff{}", &GOOD[2..]), None);
+        check(&GOOD.to_uppercase(), None);
+        check(
+            &GOOD.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
+            None,
+        );
+        check(&GOOD.replace("b7ad6b7169203331", &"0".repeat(16)), None);
+        check(&GOOD.replace('-', "_"), None);
+        check(&GOOD[1..], None);
+        check("", None);
+        check(&"é".repeat(40), None);
+    }
+
+    #[test]
+    fn a_reply_subject_says_whether_its_owner_decides() {
+        for (subject, expected) in [
+            ("_INBOX_gateway.t-abc.1", true),
+            ("_INBOX_gateway.abc.1", false),
+            ("_INBOX.t-abc.1", false),
+            ("_INBOX_gateway", false),
+        ] {
+            assert_eq!(is_settled_by(subject), expected, "{subject}");
+        }
+    }
+
+    #[test]
+    fn new_ones_differ_and_are_good() {
+        let (one, other) = (TraceId::random(), TraceId::random());
+        assert_ne!(one, other);
+        let context = TraceContext::unrecorded(one);
+        assert_eq!(TraceContext::parse(&context.to_string()), Some(context));
+    }
+}

@@ -18,6 +18,14 @@ const KEPT: &str = r#"
     subject = "file.kept"
 "#;
 
+/// A line for each request would push out what is waited for.
+const QUIET: &str = "metropolis::access=off";
+
+/// A file with a filter of the log and a route, beside the one that stays.
+fn file_of(log: &str, path: &str, subject: &str) -> String {
+    format!("log = \"{log},{QUIET}\"\n{}", route(path, subject))
+}
+
 fn route(path: &str, subject: &str) -> String {
     format!("[[route]]\nmethod = \"GET\"\npath = \"{path}\"\nsubject = \"{subject}\"\n{KEPT}")
 }
@@ -62,8 +70,9 @@ async fn routes_and_log_change_under_load_and_a_bad_file_changes_nothing() {
     answer_all(network.connect(WITNESS).await).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
-    std::fs::write(&file, route("/one", "file.one")).unwrap();
+    std::fs::write(&file, file_of("info", "/one", "file.one")).unwrap();
     let gateway = Process::example("metropolis-gateway")
+        .args(["--log-format", "text"])
         .args([
             "--nats-url",
             &network.url(WITNESS),
@@ -79,20 +88,15 @@ async fn routes_and_log_change_under_load_and_a_bad_file_changes_nothing() {
     comes(address, "/one", 200).await;
 
     let scenario = async {
-        let text = route("/two", "file.two");
-        write_and_reload(
-            &gateway,
-            &file,
-            &format!("log = \"debug\"\nstop-timeout = \"1s\"\n{text}"),
-        )
-        .await;
+        let text = file_of("debug", "/two", "file.two");
+        write_and_reload(&gateway, &file, &format!("stop-timeout = \"1s\"\n{text}")).await;
         comes(address, "/two", 200).await;
         assert_eq!(status(address, "/one").await, 404);
         says(
             &gateway,
             &[
                 "the filter of the log changes",
-                "old=\"info\" new=\"debug\"",
+                &format!("old=\"info,{QUIET}\" new=\"debug,{QUIET}\""),
             ],
         )
         .await;
@@ -145,7 +149,7 @@ async fn routes_and_log_change_under_load_and_a_bad_file_changes_nothing() {
             assert_eq!(status(address, "/three").await, 404, "{bad}");
         }
 
-        write_and_reload(&gateway, &file, &route("/two", "file.other")).await;
+        write_and_reload(&gateway, &file, &file_of("info", "/two", "file.other")).await;
         says(
             &gateway,
             &[
@@ -159,7 +163,7 @@ async fn routes_and_log_change_under_load_and_a_bad_file_changes_nothing() {
             &gateway,
             &[
                 "the filter of the log changes",
-                "old=\"debug\" new=\"info\"",
+                &format!("old=\"debug,{QUIET}\" new=\"info,{QUIET}\""),
             ],
         )
         .await;
@@ -182,6 +186,7 @@ async fn routes_and_log_change_under_load_and_a_bad_file_changes_nothing() {
 async fn without_a_file_the_signal_ends_the_program() {
     let network = Network::start([] as [(&str, &str); 0]).await;
     let mut gateway = Process::example("metropolis-gateway")
+        .args(["--log-format", "text"])
         .args([
             "--nats-url",
             &network.url(WITNESS),

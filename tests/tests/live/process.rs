@@ -8,7 +8,9 @@ use super::*;
 const EXAMPLES: &str = "service.metropolis-examples";
 
 async fn hello_worker(url: String) -> Process {
-    let launch = Process::example("hello-worker").env("METROPOLIS_NATS_URL", url);
+    let launch = Process::example("hello-worker")
+        .env("METROPOLIS_NATS_URL", url)
+        .env("METROPOLIS_LOG_FORMAT", "text");
     let process = launch.start().await;
     process
         .wait_for_line(|line| line.contains("the worker serves"))
@@ -151,6 +153,7 @@ async fn without_jetstream_one_line_says_so_and_with_no_name_not_even_that() {
             "METROPOLIS_NATS_URL",
             network::url(&network.server, "worker"),
         )
+        .env("METROPOLIS_LOG_FORMAT", "text")
         .env("METROPOLIS_BUCKET", "");
     let worker = launch.start().await;
     says(&worker, &["the worker serves"]).await;

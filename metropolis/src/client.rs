@@ -249,7 +249,7 @@ impl Context {
         self.counts().call(T::META.subject);
         let mut message = self.message::<T>(input);
         if let Ok(message) = &mut message {
-            self.trace().pass_on_aloud(&mut message.headers);
+            self.trace().pass_on(&mut message.headers);
         }
         publish::<T>(self.bus().clone(), message, self.trace().clone())
     }

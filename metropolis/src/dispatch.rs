@@ -78,17 +78,12 @@ impl Dispatch {
         self.scope.counts.limits()
     }
 
-    /// Makes a call of a message, which starts now. `is_settled` says whether the sender decides about traces.
+    /// Makes a call of a message, which starts now.
     ///
     /// # Errors
     /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
-    pub(crate) fn open(
-        &self,
-        incoming: Incoming,
-        now: Instant,
-        is_settled: bool,
-    ) -> Result<Call, Reply> {
-        let trace = Trace::of_message(&incoming.headers, is_settled, || self.span(&incoming));
+    pub(crate) fn open(&self, incoming: Incoming, now: Instant) -> Result<Call, Reply> {
+        let trace = Trace::of_message(&incoming.headers, || self.span(&incoming));
         let trace_id = trace.trace_id();
         let parameters = self
             .parameters(&incoming)
@@ -177,7 +172,7 @@ impl Alone {
     /// `None` when the task has to wait.
     #[must_use]
     pub fn answer(&self, incoming: Incoming) -> Option<(Headers, Bytes)> {
-        let reply = match self.0.open(incoming, Instant::now(), false) {
+        let reply = match self.0.open(incoming, Instant::now()) {
             Ok(call) => call.future.now_or_never()?,
             Err(reply) => reply,
         };

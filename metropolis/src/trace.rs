@@ -172,25 +172,6 @@ pub fn current() -> Option<TraceContext> {
     CURRENT.get().and_then(|current| current())
 }
 
-/// What the second token of a reply subject begins with where the process behind it decides about traces: a request that
-/// wants its reply there and has no `traceparent` is not to be recorded.
-const SETTLES: &str = "t-";
-
-/// The beginning of a reply subject's second token, in this process.
-pub(crate) fn settling_mark() -> &'static str {
-    match CURRENT.get() {
-        Some(_) => SETTLES,
-        None => "",
-    }
-}
-
-/// Whether whoever waits for a reply on this subject decides about traces.
-pub(crate) fn is_settled_by(reply: &str) -> bool {
-    let own = reply.strip_prefix("_INBOX_");
-    own.and_then(|own| own.split_once('.'))
-        .is_some_and(|(_, token)| token.starts_with(SETTLES))
-}
-
 /// Lower case alone, as the standard demands.
 fn hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
     let digit = |digit: u8| match digit {
@@ -319,18 +300,6 @@ mod tests {
         check(&GOOD[1..], None);
         check("", None);
         check(&"é".repeat(40), None);
-    }
-
-    #[test]
-    fn a_reply_subject_says_whether_its_owner_decides() {
-        for (subject, expected) in [
-            ("_INBOX_gateway.t-abc.1", true),
-            ("_INBOX_gateway.abc.1", false),
-            ("_INBOX.t-abc.1", false),
-            ("_INBOX_gateway", false),
-        ] {
-            assert_eq!(is_settled_by(subject), expected, "{subject}");
-        }
     }
 
     #[test]

@@ -17,7 +17,6 @@ use tokio::time::MissedTickBehavior;
 
 use super::{IN_FLIGHT_MAX, Incoming, RequestError};
 use crate::subject::Subject;
-use crate::trace::settling_mark;
 
 mod random;
 
@@ -83,7 +82,7 @@ impl Mux {
             closed: false,
         };
         Arc::new(Self {
-            prefix: format!("_INBOX_{role}.{}{}.", settling_mark(), random_token()),
+            prefix: format!("_INBOX_{role}.{}.", random_token()),
             slots: Mutex::new(slots),
             late: AtomicU64::new(0),
         })

@@ -53,11 +53,6 @@ impl Sampler {
         }
     }
 
-    /// Whether whoever was before decides.
-    pub(crate) fn follows_parent(self) -> bool {
-        self.follows_parent
-    }
-
     /// The same for every process with the same ratio, in whatever language: the rule is OpenTelemetry's.
     fn admits(self, trace_id: TraceId) -> bool {
         let bytes = trace_id.to_bytes();

@@ -60,8 +60,6 @@ pub struct Trace {
     /// Where this process is in the trace: its own span, or where the caller was if nothing is recorded here.
     place: Option<TraceContext>,
     span: Option<Span>,
-    /// Whether it was decided that nothing is recorded, and no header of the request says so.
-    is_settled: bool,
 }
 
 impl Trace {
@@ -87,7 +85,6 @@ impl Trace {
                 return Self {
                     place: Some(place),
                     span: Some(span),
-                    is_settled: false,
                 };
             }
         }
@@ -95,27 +92,16 @@ impl Trace {
         Self {
             place: Some(place.not_sampled()),
             span: None,
-            is_settled: parent.is_none(),
         }
     }
 
-    /// Of a message, by its headers. `is_settled` says whether its sender decides about traces, so that silence means no.
-    pub(crate) fn of_message(
-        headers: &Headers,
-        is_settled: bool,
-        span: impl FnOnce() -> Span,
-    ) -> Self {
-        let recorder = RECORDER.get();
-        let is_obeyed = recorder.is_none_or(|recorder| recorder.sampler.follows_parent());
+    /// Of a message, by its headers.
+    pub(crate) fn of_message(headers: &Headers, span: impl FnOnce() -> Span) -> Self {
         let parent = headers.get(trace::TRACEPARENT);
         match parent.and_then(TraceContext::parse) {
             Some(parent) => Self::begin(Some(parent), headers.get(trace::TRACESTATE), span),
-            None if is_settled && is_obeyed => Self {
-                is_settled,
-                ..Self::default()
-            },
-            None if recorder.is_none() => Self::default(),
-            None => Self::begin(None, None, span),
+            None if is_recording() => Self::begin(None, None, span),
+            None => Self::default(),
         }
     }
 
@@ -137,26 +123,11 @@ impl Trace {
         self.span.as_ref()
     }
 
-    /// Tells a request which trace it belongs to. That nothing is recorded is said by the reply subject of a process that
-    /// records, without a header, which would cost more than all else that tracing does for such a request.
+    /// Tells a message which trace it belongs to, also that nobody records it: whoever is behind would begin another.
     pub fn pass_on(&self, headers: &mut Headers) {
-        if !self.is_settled || !is_recording() {
-            self.pass_on_aloud(headers);
-        }
-    }
-
-    /// Tells a message that has no reply subject.
-    pub(crate) fn pass_on_aloud(&self, headers: &mut Headers) {
-        let settled = || TraceContext::unrecorded(TraceId::random());
-        let place = self.place.or_else(|| self.is_settled.then(settled));
-        if let Some(place) = place {
+        if let Some(place) = self.place {
             place_in(headers, place);
         }
-    }
-
-    /// Whether nothing is known of a trace, so that one may begin.
-    fn is_none(&self) -> bool {
-        self.place.is_none() && !self.is_settled
     }
 }
 
@@ -179,7 +150,7 @@ pub(crate) fn sending(of: &Trace, message: &Sent<'_>, headers: &mut Headers) -> 
             place_in(headers, span.in_scope(recorder.current)?);
             Some(span)
         }
-        None if of.is_none() => {
+        None if of.place.is_none() => {
             let trace = Trace::begin(None, None, || message.span(None));
             trace.pass_on(headers);
             trace.into_span()

@@ -32,7 +32,6 @@ use crate::log::Flood;
 use crate::replies::ReplyRule;
 use crate::subject::Subject;
 use crate::telemetry::Counts;
-use crate::trace;
 use crate::wire::{NotStarted, Reply};
 
 mod alone;
@@ -231,8 +230,7 @@ impl Lane {
         let mut next = Some(incoming);
         while let Some(mut incoming) = next {
             let to = incoming.reply.take();
-            let settles = |to: &Subject| trace::is_settled_by(to.as_str());
-            let (reply, took) = match self.start(incoming, to.as_ref().is_some_and(settles)) {
+            let (reply, took) = match self.start(incoming) {
                 Start::Ended(reply, took) => (reply, took),
                 Start::Waits(call) => return self.go_on(to.map(Subject::detached), call),
             };
@@ -241,18 +239,18 @@ impl Lane {
         }
     }
 
-    fn open(&self, incoming: Incoming, is_settled: bool) -> Result<Call, Reply> {
+    fn open(&self, incoming: Incoming) -> Result<Call, Reply> {
         let (now, arrived) = (Instant::now(), incoming.arrived);
-        let call = self.dispatch.open(incoming, now, is_settled)?;
+        let call = self.dispatch.open(incoming, now)?;
         self.counts.start(now.saturating_duration_since(arrived));
         Ok(call)
     }
 
-    fn start(&self, incoming: Incoming, is_settled: bool) -> Start {
+    fn start(&self, incoming: Incoming) -> Start {
         if self.is_aborted() {
             return Start::Ended(busy(), Duration::ZERO);
         }
-        match self.open(incoming, is_settled) {
+        match self.open(incoming) {
             Err(reply) => Start::Ended(reply, Duration::ZERO),
             Ok(call) if self.may_run_here() => self.first_poll(call),
             Ok(call) => Start::Waits(call),

@@ -167,16 +167,22 @@ async fn exchange(
     buffer: &mut BytesMut,
     hello: &[u8],
 ) -> Result<(), Wrong> {
-    writer.write_all(hello).await?;
-    writer.write_all(protocol::PING).await?;
-    writer.flush().await?;
+    // A server that does not trust us may hang up before all is written, and what it said still waits to be read.
+    let written = greet(writer, hello).await;
     loop {
-        match next(reader, buffer).await? {
-            Operation::Pong => return Ok(()),
-            Operation::Error(text) => return Err(Wrong::Said(text)),
-            _ => {}
+        match next(reader, buffer).await {
+            Ok(Operation::Pong) => return Ok(()),
+            Ok(Operation::Error(text)) => return Err(Wrong::Said(text)),
+            Ok(_) => {}
+            Err(error) if tls::distrust(&error).is_some() => return Err(error.into()),
+            Err(error) => return Err(written.err().unwrap_or(error).into()),
         }
     }
+}
+
+async fn greet(writer: &mut (dyn AsyncWrite + Send + Unpin), hello: &[u8]) -> io::Result<()> {
+    writer.write_all(&[hello, protocol::PING].concat()).await?;
+    writer.flush().await
 }
 
 async fn next(

@@ -3,10 +3,12 @@
 //! A [document](document) says what an operator wants of a worker, and its [limits](limits) are where that is in force; a
 //! [setting] is a value of the application's own. Both come from a [bucket] by way of a [follower]. Who puts a document in
 //! force is the worker's or the gateway's affair: nothing here knows either. How it looks to an operator is in
-//! `docs/operations.md`.
+//! `docs/live.md`.
 
 mod bucket;
 pub(crate) mod document;
+mod excerpt;
+mod findings;
 mod follower;
 mod limits;
 mod members;
@@ -14,11 +16,13 @@ mod setting;
 mod status;
 
 pub use bucket::{Bucket, Entry, check_name, hint_filter, read_subject};
+pub(crate) use excerpt::excerpt;
+pub use findings::{Findings, Refusal};
 pub use follower::Follower;
 pub(crate) use limits::{Bounds, Limits};
 pub use limits::{CONCURRENCY_FACTOR, CONCURRENCY_MAX, TIMEOUT_MIN};
 pub(crate) use members::written;
-pub use members::{DOCUMENT_MAX, Findings, Members, Refusal};
+pub use members::{DOCUMENT_MAX, Members};
 pub(crate) use setting::{Followed, Shelf, Snapshot};
 pub use setting::{Setting, SettingValue};
 pub(crate) use status::Status;

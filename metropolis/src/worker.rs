@@ -162,8 +162,7 @@ impl Worker {
     /// The key-value bucket of JetStream that configuration is read from; `metropolis` otherwise. `METROPOLIS_BUCKET`.
     ///
     /// It is read on the bus this worker was made with, and nothing happens where there is none. The worker follows the
-    /// keys `service.<service>` and, for [settings](Self::follow), `setting.<service>.<key>`; `docs/operations.md` says what they
-    /// hold.
+    /// keys `service.<service>` and, for [settings](Self::follow), `setting.<service>.<key>`; `docs/live.md` says what they hold.
     #[must_use]
     pub fn with_bucket(mut self, name: impl Into<String>) -> Self {
         self.bucket = Some(name.into());

@@ -6,8 +6,9 @@
 //!
 //! What it does not name is as the annotation says. Nothing of a document is in force unless all of it can be.
 
+use super::findings::{Findings, Refusal};
 use super::limits::{Bounds, TIMEOUT_MIN};
-use super::members::{Findings, Members, Refusal, meant, written};
+use super::members::{Members, meant, written};
 
 const MEMBERS: &[&str] = &["log", "tasks"];
 const OF_TASK: &[&str] = &["concurrency", "timeout", "paused"];

@@ -1,58 +1,17 @@
 //! Members: what a document of configuration holds, read one by one, with everything that is wrong collected. Pure.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+
+use super::excerpt::excerpt;
+use super::findings::Findings;
 
 /// The largest document that is read, in bytes.
 pub const DOCUMENT_MAX: usize = 64 * 1024;
 
 /// A value that is quoted is cut at this many characters.
 const QUOTED_MAX: usize = 60;
-
-/// Everything that is wrong with a document, as one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal(Vec<String>);
-
-impl Refusal {
-    /// Each thing that is wrong.
-    #[must_use]
-    pub fn problems(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-/// What was found to be wrong so far.
-#[derive(Debug, Default)]
-pub struct Findings(Vec<String>);
-
-impl Findings {
-    /// Adds something that is wrong.
-    pub fn add(&mut self, what: impl Into<String>) {
-        self.0.push(what.into());
-    }
-
-    /// The value, if nothing is wrong.
-    ///
-    /// # Errors
-    /// With everything that is wrong.
-    pub fn none_or<T>(self, value: T) -> Result<T, Refusal> {
-        if self.0.is_empty() {
-            Ok(value)
-        } else {
-            Err(Refusal(self.0))
-        }
-    }
-}
 
 /// The members of one object. Taking one finds out whether it is what it should be.
 #[derive(Debug)]
@@ -249,12 +208,7 @@ pub(crate) fn written(duration: Duration) -> String {
 }
 
 fn quoted(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= QUOTED_MAX {
-        return text;
-    }
-    let start: String = text.chars().take(QUOTED_MAX).collect();
-    format!("{start}…")
+    excerpt(&value.to_string(), QUOTED_MAX)
 }
 
 #[cfg(test)]
@@ -301,11 +255,5 @@ mod tests {
             "there are `concurrency`, `timeout`, `paused`"
         );
         assert_eq!(meant("rate", &[]), "there are none");
-    }
-
-    #[test]
-    fn what_is_quoted_is_cut() {
-        let long = Value::String("x".repeat(1000));
-        assert_eq!(quoted(&long).chars().count(), QUOTED_MAX + 1);
     }
 }

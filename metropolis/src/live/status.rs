@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::excerpt::excerpt;
+
 /// A reason is cut at this many characters, so that `STATS` stays small.
 const REASON_MAX: usize = 300;
 
@@ -27,7 +29,7 @@ impl Status {
         let outcome = Outcome {
             applied: revision,
             refused: None,
-            ignored: ignored.map(|text| cut(&text)),
+            ignored: ignored.map(|text| excerpt(&text, REASON_MAX)),
         };
         self.lock().insert(key.to_owned(), outcome);
     }
@@ -36,7 +38,7 @@ impl Status {
     pub(crate) fn refused(&self, key: &str, revision: &str, why: &str) {
         let mut outcomes = self.lock();
         let outcome = outcomes.entry(key.to_owned()).or_default();
-        outcome.refused = Some(cut(&format!("{revision}: {why}")));
+        outcome.refused = Some(excerpt(&format!("{revision}: {why}"), REASON_MAX));
     }
 
     /// By key.
@@ -47,12 +49,5 @@ impl Status {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Outcome>> {
         // Outcomes are replaced as a whole, so a poisoned lock holds whole ones.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(REASON_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use super::stand::Stand;
 use crate::bus::SubscribeError;
 use crate::catalog::Entry;
 use crate::live::document::{Document, Known};
-use crate::live::{Bounds, Refusal, Shelf, Status, service_key, setting_key, written};
+use crate::live::{Bounds, Refusal, Shelf, Status, excerpt, service_key, setting_key, written};
 use crate::log;
 
 /// Why what an operator wants is not in force.
@@ -100,6 +100,7 @@ impl Live {
         document: Option<&[u8]>,
         revision: &str,
     ) -> Result<(), ApplyError> {
+        let _turn = self.turn.lock().await;
         let known: Vec<Known<'_>> = self.tasks.iter().map(Task::known).collect();
         let read = document.map_or_else(
             || Ok(Document::none(&known)),
@@ -107,19 +108,9 @@ impl Live {
         );
         let wanted = read.inspect_err(|refusal| self.refuse(&self.key, revision, refusal))?;
         self.put_in_force(&wanted, revision).await?;
-        let strangers = wanted.strangers.join(", ");
-        if !strangers.is_empty() {
-            let key = &self.key;
-            tracing::warn!(
-                key,
-                revision,
-                strangers,
-                "the configuration speaks of tasks that are not served here"
-            );
-        }
-        let strangers = (!strangers.is_empty()).then_some(strangers);
+        let ignored = self.say_strangers(&wanted, revision);
         let revision = document.map(|_| revision.to_owned());
-        self.status.applied(&self.key, revision, strangers);
+        self.status.applied(&self.key, revision, ignored);
         Ok(())
     }
 
@@ -128,6 +119,7 @@ impl Live {
     /// # Errors
     /// When one could not be subscribed.
     pub(super) async fn serve(&self) -> Result<(), ApplyError> {
+        let _turn = self.turn.lock().await;
         let known: Vec<Known<'_>> = self.tasks.iter().map(Task::known).collect();
         self.put_in_force(&Document::none(&known), "").await
     }
@@ -168,7 +160,6 @@ impl Live {
     }
 
     async fn put_in_force(&self, wanted: &Document, revision: &str) -> Result<(), ApplyError> {
-        let _turn = self.turn.lock().await;
         // It was checked with the rest of the document.
         let _ = log::override_filter(&self.key, wanted.log.as_deref());
         let tasks = self.tasks.iter().zip(&wanted.tasks);
@@ -188,8 +179,26 @@ impl Live {
         outcome
     }
 
-    /// The worker wants nothing of the log any more.
-    pub(super) fn let_go(&self) {
+    /// Logs which tasks the document speaks of in vain, and returns that for `STATS`.
+    fn say_strangers(&self, document: &Document, revision: &str) -> Option<String> {
+        if document.strangers.is_empty() {
+            return None;
+        }
+        let (key, strangers) = (&self.key, document.strangers.join(", "));
+        let strangers = excerpt(&strangers, SHOWN_MAX);
+        tracing::warn!(
+            key,
+            revision,
+            strangers,
+            "the configuration speaks of tasks that are not served here"
+        );
+        Some(strangers)
+    }
+}
+
+impl Drop for Live {
+    /// A worker that is gone wants nothing of the log.
+    fn drop(&mut self) {
         let _ = log::override_filter(&self.key, None);
     }
 }
@@ -274,17 +283,13 @@ impl Task {
     }
 }
 
-/// A document of a setting is cut at this many characters in the log.
+/// What an operator wrote is cut at this many characters in the log.
 const SHOWN_MAX: usize = 200;
 
-/// A document for the log.
+/// A document of a setting for the log.
 fn shown(document: Option<&[u8]>) -> String {
-    let Some(document) = document else {
-        return "the application's own".to_owned();
-    };
-    let text = String::from_utf8_lossy(document);
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
+    match document {
+        Some(document) => excerpt(&String::from_utf8_lossy(document), SHOWN_MAX),
+        None => "the application's own".to_owned(),
     }
 }

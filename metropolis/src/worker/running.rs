@@ -115,7 +115,6 @@ impl RunningWorker {
         }
         self.following.end();
         join_all(self.sides.into_iter().map(|side| side.stop_by(deadline))).await;
-        self.live.let_go();
     }
 }
 

@@ -9,6 +9,7 @@ mod foreign;
 mod gateway;
 mod knobs;
 mod leaf;
+mod page;
 mod places;
 mod process;
 mod settings;

@@ -102,11 +102,11 @@ impl Live {
     ) -> Result<(), ApplyError> {
         let _turn = self.turn.lock().await;
         let known: Vec<Known<'_>> = self.tasks.iter().map(Task::known).collect();
-        let read = document.map_or_else(
-            || Ok(Document::none(&known)),
-            |text| Document::read(text, &known),
-        );
-        let wanted = read.inspect_err(|refusal| self.refuse(&self.key, revision, refusal))?;
+        let wanted = match document {
+            Some(text) => Document::read(text, &known)
+                .inspect_err(|refusal| self.refuse(&self.key, revision, refusal))?,
+            None => Document::none(&known),
+        };
         self.put_in_force(&wanted, revision).await?;
         let ignored = self.say_strangers(&wanted, revision);
         let revision = document.map(|_| revision.to_owned());

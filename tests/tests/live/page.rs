@@ -151,6 +151,10 @@ async fn the_command_about_a_gateway_and_its_file_do_what_the_page_says() {
         listed.contains(shown.unwrap())
     })
     .await;
+    // What the bucket says of the log wins over the file.
+    scene.bucket.put("gateway", r#"{"log": "error"}"#).await;
+    let said = ["the filter of the log changes old=\"debug\" new=\"error\""];
+    says_lines(&gateway, &said).await;
 }
 
 /// As on the page, where it is a documentation test.

@@ -1,6 +1,7 @@
 //! Routes that are written down, for responders that announce nothing.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,33 @@ impl StaticRoute {
             format: self.format,
             promise: Arc::new(Promise::open(output)),
         })
+    }
+}
+
+impl fmt::Display for StaticRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timeout = humantime::format_duration(self.timeout);
+        write!(f, "{} to {} within {timeout}", self.http, self.subject)?;
+        match self.format {
+            Format::Json => Ok(()),
+            Format::Legacy => f.write_str(", legacy"),
+        }
+    }
+}
+
+/// Logs what differs between the configured routes of before and of now.
+pub(crate) fn say_changes(old: &[StaticRoute], new: &[StaticRoute]) {
+    for route in old.iter().filter(|route| !new.contains(route)) {
+        match new.iter().find(|other| other.http == route.http) {
+            Some(other) => {
+                tracing::info!(old = %route, new = %other, "a configured route has changed");
+            }
+            None => tracing::info!(old = %route, "a configured route is gone"),
+        }
+    }
+    let is_known = |route: &StaticRoute| old.iter().any(|other| other.http == route.http);
+    for route in new.iter().filter(|route| !is_known(route)) {
+        tracing::info!(new = %route, "a configured route is there");
     }
 }
 

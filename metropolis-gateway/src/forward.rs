@@ -20,6 +20,7 @@ use self::body::{Content, Kind};
 use crate::access::Passage;
 use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
+use crate::site::BodyMax;
 use crate::status::Refusal;
 use crate::traced;
 
@@ -54,7 +55,7 @@ pub(crate) struct Forwarding {
     pub(crate) bus: Bus,
     pub(crate) client: Client,
     /// The largest body, as configured; the bus may take less.
-    pub(crate) body_max: usize,
+    pub(crate) body_max: BodyMax,
     /// The request headers that tasks see.
     pub(crate) headers: Vec<HeaderName>,
     /// Whether clients are listened to in what they say of traces.
@@ -67,7 +68,7 @@ impl Forwarding {
         Self {
             client: Client::new(bus.clone()),
             bus,
-            body_max: self.body_max,
+            body_max: self.body_max.clone(),
             headers: self.headers.clone(),
             trusts_traces: self.trusts_traces,
         }
@@ -145,7 +146,7 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         .bus
         .payload_max()
         .saturating_sub(headers.wire_len());
-    let content = body::read(kind, body, max.min(forwarding.body_max)).await?;
+    let content = body::read(kind, body, max.min(forwarding.body_max.bytes())).await?;
     let (subject, payload) = message(task, values, head, content)?;
     if payload.len() > max {
         return Err(Refusal::BodyTooLarge { max });

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::config::{
-    DISCOVERY_INTERVAL_DEFAULT, LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings,
+    BUCKET_DEFAULT, DISCOVERY_INTERVAL_DEFAULT, LISTEN_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings,
 };
 use metropolis::permissions::Permissions;
 use metropolis::worker::stop_signal;
@@ -95,6 +95,7 @@ pub struct Gateway {
     fixed: Vec<StaticRoute>,
     is_discovering: bool,
     discovery_interval: Duration,
+    bucket: Option<String>,
     metrics: bool,
     trusts_traces: Option<bool>,
     docs: bool,
@@ -141,6 +142,7 @@ impl Gateway {
             fixed: Vec::new(),
             is_discovering: false,
             discovery_interval: DISCOVERY_INTERVAL_DEFAULT,
+            bucket: Some(BUCKET_DEFAULT.to_owned()),
             metrics: true,
             trusts_traces: None,
             docs: true,
@@ -157,6 +159,7 @@ impl Gateway {
             stop_timeout: settings.stop_timeout,
             threads: settings.threads,
             discovery_interval: settings.discovery_interval,
+            bucket: settings.bucket.clone(),
             metrics: settings.metrics,
             trusts_traces: settings.trust_trace,
             docs: settings.docs,
@@ -244,6 +247,21 @@ impl Gateway {
         self
     }
 
+    /// The key-value bucket of JetStream that configuration is read from, under the key `gateway`; `metropolis` otherwise.
+    /// Nothing happens where there is none. `METROPOLIS_BUCKET`.
+    #[must_use]
+    pub fn with_bucket(mut self, name: impl Into<String>) -> Self {
+        self.bucket = Some(name.into());
+        self
+    }
+
+    /// Reads no configuration from a bucket. `METROPOLIS_BUCKET`, when it is empty.
+    #[must_use]
+    pub fn without_bucket(mut self) -> Self {
+        self.bucket = None;
+        self
+    }
+
     /// Counts no requests, and answers no `/metrics`. `METROPOLIS_METRICS`.
     #[must_use]
     pub fn without_metrics(mut self) -> Self {
@@ -320,6 +338,9 @@ impl Gateway {
         let mut permissions = permissions::alone(&own);
         if self.is_discovering {
             permissions = permissions::with_discovery(permissions, discovered)?;
+        }
+        if let Some(bucket) = &self.bucket {
+            permissions = permissions::with_bucket(permissions, bucket)?;
         }
         if self.console {
             permissions = permissions::with_console(permissions);

@@ -1,6 +1,6 @@
 //! `metropolis-gateway`: the gateway as a program of its own, which knows no task and serves whatever is on the bus.
 //!
-//! Flags win over the environment, and the environment over the configuration file.
+//! Flags win over the environment, and the environment over the configuration file, which is read again on SIGHUP.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use metropolis::catalog::Problems;
+use metropolis::config::ConfigError;
 use metropolis::permissions::Permissions;
 use metropolis::{Bus, RunError, Settings};
 use metropolis_gateway::{Gateway, StaticRoute};
@@ -16,6 +17,7 @@ use metropolis_gateway::{Gateway, StaticRoute};
 use self::config_file::{ConfigFile, FileError};
 
 mod config_file;
+mod reload;
 
 /// Serves the services on a NATS server over HTTP: routes, status codes and an OpenAPI document come from the services
 /// themselves, as they join and leave.
@@ -65,7 +67,13 @@ struct Flags {
     /// [env: METROPOLIS_TRUST_TRACE]
     #[arg(long, value_name = "0|1")]
     trust_trace: Option<String>,
-    /// A file of settings and routes, in TOML
+    /// Key-value bucket of JetStream to read configuration from; metropolis otherwise, none when empty
+    /// [env: METROPOLIS_BUCKET]
+    #[arg(long, value_name = "NAME", global = true)]
+    bucket: Option<String>,
+    /// A file of settings and routes, in TOML; read again on SIGHUP
+    ///
+    /// Routes and the log change then, everything else with a restart.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -149,24 +157,48 @@ impl std::fmt::Debug for Error {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let flags = Flags::parse();
-    let file = match &flags.config {
-        Some(path) => ConfigFile::read(path)?,
-        None => ConfigFile::default(),
-    };
-    let routes = file.routes()?;
+    let configuration = Configuration::read(&flags)?;
+    let settings = configuration.settings().map_err(RunError::from)?;
+    let routes = configuration.routes.clone();
     if let Some(Command::Permissions { subjects }) = &flags.command {
         // Nothing is asked of a bus, so any will do.
-        let gateway = complete(Gateway::new(Bus::embedded()), routes);
+        let gateway = complete(Gateway::configured(Bus::embedded(), &settings), routes);
         print(&gateway.permissions(subjects)?, subjects);
         return Ok(());
     }
-    let mut variables = file.variables();
-    variables.extend(environment());
-    variables.extend(flags.variables());
-    let settings = Settings::read(variables).map_err(RunError::from)?;
+    let hangups = reload::Hangups::listen(flags.config.as_deref());
     let gateway = complete(Gateway::alone(&settings).await?, routes);
-    gateway.run().await?;
+    let started = gateway.start().await.map_err(RunError::from);
+    let running = started.inspect_err(|_| metropolis::log::flush())?;
+    reload::until_stopped(&running, hangups, &flags, configuration).await;
+    running.stop().await;
+    metropolis::telemetry::flush().await;
     Ok(())
+}
+
+/// What flags, environment and file say together.
+struct Configuration {
+    /// By the names of the variables.
+    variables: BTreeMap<String, String>,
+    routes: Vec<StaticRoute>,
+}
+
+impl Configuration {
+    fn read(flags: &Flags) -> Result<Self, FileError> {
+        let file = match &flags.config {
+            Some(path) => ConfigFile::read(path)?,
+            None => ConfigFile::default(),
+        };
+        let routes = file.routes()?;
+        let mut variables = file.variables();
+        variables.extend(environment());
+        variables.extend(flags.variables());
+        Ok(Self { variables, routes })
+    }
+
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        Settings::read(self.variables.clone())
+    }
 }
 
 fn complete(gateway: Gateway, routes: Vec<StaticRoute>) -> Gateway {
@@ -204,6 +236,7 @@ impl Flags {
                 "METROPOLIS_THREADS",
                 self.threads.map(|count| count.to_string()),
             ),
+            ("METROPOLIS_BUCKET", self.bucket.clone()),
             ("METROPOLIS_DOCS", self.docs.clone()),
             ("METROPOLIS_CONSOLE", self.console.clone()),
             ("METROPOLIS_LOG", self.log.clone()),

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use metropolis::catalog::{Problem, Problems};
+use metropolis::live::{GATEWAY_KEY, check_name};
 use metropolis::permissions::Permissions;
 use metropolis::service::{ANNOUNCE, CONTRACT, INFO, LEAVE, PING, STATS};
 use metropolis::subject::Pattern;
@@ -53,6 +54,15 @@ pub(crate) fn with_discovery(
         }
     }
     Ok(permissions)
+}
+
+/// What a gateway needs in addition to follow its configuration in a bucket.
+///
+/// # Errors
+/// When the name is no name of a bucket.
+pub(crate) fn with_bucket(permissions: Permissions, bucket: &str) -> Result<Permissions, Problems> {
+    check_name(bucket).map_err(|why| Problems(vec![Problem::new(why)]))?;
+    Ok(permissions.with_bucket(bucket, [GATEWAY_KEY.to_owned()]))
 }
 
 fn filters(subjects: &[String]) -> Result<Vec<String>, Problems> {

@@ -14,14 +14,18 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
+use metropolis::live::{Bucket, GATEWAY_KEY};
 use metropolis::telemetry::{BusFigures, Exposition, TaskFigures};
 use metropolis::{Bus, Client, RunningWorker};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(crate) use self::board::Board;
 use self::follow::{Base, follow};
+pub(crate) use self::live::BodyMax;
+use self::live::{Configuration, Live};
 use self::own::Asked;
 use self::readiness::Readiness;
 use self::routes::{Routes, Target};
@@ -38,6 +42,7 @@ use crate::{discovery, operation};
 
 mod board;
 mod follow;
+mod live;
 mod own;
 mod readiness;
 mod routes;
@@ -66,7 +71,9 @@ pub(crate) struct Site {
     exposition: Option<Arc<Exposition>>,
     workers: Arc<OnceLock<TaskFigures>>,
     console: Arc<Console>,
-    /// What watches the bus, if anything; it ends with the last sibling.
+    /// What the routes are made of, apart from what is on the bus.
+    base: Arc<watch::Sender<Arc<Base>>>,
+    /// What keeps the routes in step; it ends with the last sibling.
     watching: Arc<JoinSet<()>>,
 }
 
@@ -84,6 +91,8 @@ pub(crate) struct Plan {
     pub(crate) fixed: Vec<StaticRoute>,
     /// How often services on the bus are asked; `None` where they are not looked for.
     pub(crate) discovery: Option<Duration>,
+    /// Where configuration is read from while the gateway runs.
+    pub(crate) bucket: Option<Bucket>,
     /// Whether requests are counted and `/metrics` is answered.
     pub(crate) metrics: bool,
     /// Whether clients are listened to in what they say of traces.
@@ -91,19 +100,17 @@ pub(crate) struct Plan {
 }
 
 impl Site {
-    /// Makes the site of a catalog. Where services are looked for on the bus, this begins it, inside a runtime.
+    /// Makes the site of a catalog, and begins to watch for what changes it, inside a runtime.
     ///
     /// # Errors
     /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
-        let own = own(catalog, &plan.fixed)?;
         let metrics = Arc::new(Metrics::default());
-        let base = Base {
-            own,
-            paths: OwnPaths::of(plan.pages, plan.is_local),
-            metrics: Arc::clone(&metrics),
-        };
+        let base = base(catalog, &plan, &metrics)?;
         let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
+        let (base, changes) = watch::channel(Arc::new(base));
+        let base = Arc::new(base);
+        let body_max = BodyMax::new(plan.body_max);
         let workers = Arc::default();
         let shown = plan.metrics.then(|| {
             let gateway = GatewayFigures {
@@ -113,9 +120,18 @@ impl Site {
             exposition(gateway, &plan.bus, &workers)
         });
         let mut watching = JoinSet::new();
-        if let Some(interval) = plan.discovery {
-            let seen = discovery::watch_bus(plan.bus.clone(), interval, &mut watching);
-            watching.spawn(follow(base, Arc::clone(&board), seen));
+        let seen = plan
+            .discovery
+            .map(|interval| discovery::watch_bus(plan.bus.clone(), interval, &mut watching));
+        watching.spawn(follow(changes, Arc::clone(&board), seen));
+        if let Some(bucket) = plan.bucket {
+            let live = Live {
+                bus: plan.bus.clone(),
+                own_body_max: plan.body_max,
+                body_max: body_max.clone(),
+                base: Arc::clone(&base),
+            };
+            watching.spawn(live.follow(bucket.follow(GATEWAY_KEY)));
         }
         let about = About {
             version: env!("CARGO_PKG_VERSION"),
@@ -133,10 +149,11 @@ impl Site {
             forwarding: Forwarding {
                 client: Client::new(plan.bus.clone()),
                 bus: plan.bus,
-                body_max: plan.body_max,
+                body_max,
                 headers: plan.headers,
                 trusts_traces: plan.trusts_traces,
             },
+            base,
             watching: Arc::new(watching),
         })
     }
@@ -155,12 +172,30 @@ impl Site {
             board: Arc::clone(&self.board),
             forwarding: self.forwarding.over(bus),
             readiness: Arc::clone(&self.readiness),
+            base: Arc::clone(&self.base),
             metrics: Arc::clone(&self.metrics),
             exposition: self.exposition.clone(),
             workers: Arc::clone(&self.workers),
             console: Arc::clone(&self.console),
             watching: Arc::clone(&self.watching),
         }
+    }
+
+    /// Puts other configured routes in the place of those there are. Services that are in their way are quarantined, as at
+    /// the start.
+    ///
+    /// # Errors
+    /// With every route that is wrong, or that a linked task has; then all stays as it is.
+    pub(crate) fn set_fixed(&self, fixed: Vec<StaticRoute>) -> Result<(), Problems> {
+        let linked = self.base.borrow().linked.clone();
+        let own = fixed::beside(linked, &fixed)?;
+        self.base.send_modify(|base| {
+            fixed::say_changes(&base.fixed, &fixed);
+            let mut next = Base::clone(base);
+            (next.own, next.fixed) = (own, fixed);
+            *base = Arc::new(next);
+        });
+        Ok(())
     }
 
     /// Whether the gateway is stopping; it says not ready from the beginning of that.
@@ -281,6 +316,26 @@ impl Collector for WorkerFigures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.0.get().map_or(Ok(()), |tasks| tasks.encode(encoder))
     }
+}
+
+/// What routes are made of at the start.
+///
+/// # Errors
+/// As [`Site::new`].
+fn base(catalog: &Catalog, plan: &Plan, metrics: &Arc<Metrics>) -> Result<Base, Problems> {
+    check_reserved(catalog)?;
+    let linked = operation::linked(catalog.entries());
+    Ok(Base {
+        own: fixed::beside(linked.clone(), &plan.fixed)?,
+        linked,
+        fixed: plan.fixed.clone(),
+        paths: OwnPaths::of(plan.pages, plan.is_local),
+        metrics: Arc::clone(metrics),
+        configuration: Configuration {
+            body_max: plan.body_max,
+            ..Configuration::default()
+        },
+    })
 }
 
 /// What is served whoever is on the bus: the linked tasks and the configured routes.

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use http::HeaderName;
 use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::listing::Listing;
+use metropolis::live::Bucket;
 use metropolis::{RunError, RunningWorker, worker};
 use tokio::net::TcpListener;
 
 use crate::Gateway;
 use crate::admin::Pages;
+use crate::fixed::StaticRoute;
 use crate::forward::{check_forwarded, forwarded_by_default};
 use crate::mount::Mounted;
 use crate::server::Server;
@@ -58,6 +60,7 @@ impl From<StartError> for RunError {
 
 /// A gateway that answers. Stop it with [`RunningGateway::stop`]; dropping it abandons what runs.
 pub struct RunningGateway {
+    site: Arc<Site>,
     server: Server,
     workers: Vec<RunningWorker>,
     address: SocketAddr,
@@ -76,6 +79,20 @@ impl RunningGateway {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// Puts other configured routes in the place of those this was started with. Requests under way keep theirs.
+    ///
+    /// # Errors
+    /// With every route that is wrong, or that is there already; then all stays as it is.
+    pub fn set_routes(&self, routes: Vec<StaticRoute>) -> Result<(), Problems> {
+        self.site.set_fixed(routes)
+    }
+
+    /// The workers of this process.
+    #[must_use]
+    pub fn workers(&self) -> &[RunningWorker] {
+        &self.workers
     }
 
     /// Stops: readiness says no at once, what was taken is answered, then the workers drain, all within the stop
@@ -109,12 +126,12 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     let is_local = address.ip().to_canonical().is_loopback();
     let plan = Plan {
         address: Some(address),
-        ..plan(&gateway, headers, is_local)
+        ..plan(&gateway, headers, is_local)?
     };
     let site = Arc::new(Site::new(&catalog, plan)?);
     let workers = workers::start(gateway.workers).await?;
     site.show(&workers);
-    let server = Server::start(site, gateway.threads).await;
+    let server = Server::start(Arc::clone(&site), gateway.threads).await;
     let mut server = server.map_err(StartError::Threads)?;
     server.listen(public.0, Side::Public);
     if let Some((listener, _)) = admin {
@@ -125,6 +142,7 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     }
     say_hello(&catalog, address, admin_address);
     Ok(RunningGateway {
+        site,
         server,
         workers,
         address,
@@ -151,14 +169,14 @@ async fn without_listeners(
 ) -> Result<(Site, Vec<RunningWorker>), StartError> {
     let catalog = Catalog::linked()?;
     let headers = forwarded(&gateway)?;
-    let site = Site::new(&catalog, plan(&gateway, headers, is_local))?;
+    let site = Site::new(&catalog, plan(&gateway, headers, is_local)?)?;
     let workers = workers::start(gateway.workers).await?;
     site.show(&workers);
     Ok((site, workers))
 }
 
-fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
-    Plan {
+fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Result<Plan, Problems> {
+    Ok(Plan {
         bus: gateway.bus.clone(),
         body_max: gateway.body_max,
         headers,
@@ -172,7 +190,21 @@ fn plan(gateway: &Gateway, headers: Vec<HeaderName>, is_local: bool) -> Plan {
         discovery: gateway.is_discovering.then_some(gateway.discovery_interval),
         metrics: gateway.metrics,
         trusts_traces: gateway.trusts_traces.unwrap_or(is_local),
-    }
+        bucket: bucket(gateway)?,
+    })
+}
+
+/// The bucket that is followed, if any: there is none on the embedded bus.
+fn bucket(gateway: &Gateway) -> Result<Option<Bucket>, Problems> {
+    let name = gateway.bucket.as_ref();
+    let name = name.filter(|_| !gateway.bus.is_embedded());
+    let bucket = name.map(|name| Bucket::new(gateway.bus.clone(), name));
+    let problem = |why| {
+        Problems(vec![
+            Problem::new(why).help("`with_bucket`, or METROPOLIS_BUCKET"),
+        ])
+    };
+    bucket.transpose().map_err(problem)
 }
 
 fn forwarded(gateway: &Gateway) -> Result<Vec<HeaderName>, Problems> {

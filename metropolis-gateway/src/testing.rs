@@ -59,6 +59,12 @@ impl InProcess {
         self.request(request).await
     }
 
+    /// The workers of this process.
+    #[must_use]
+    pub fn workers(&self) -> &[RunningWorker] {
+        &self.workers
+    }
+
     /// Stops the workers, which answer what they have taken.
     pub async fn stop(self) {
         workers::stop(self.workers, Instant::now() + self.stop_timeout).await;

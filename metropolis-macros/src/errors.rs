@@ -1,6 +1,6 @@
 //! Every message this crate can print, one constructor each, and the list that collects them.
 //!
-//! Here are those about keys and signatures; `subject`, `route` and `fault` hold their own.
+//! Here are those about keys and signatures; `subject`, `route`, `fault` and `setting` hold their own.
 //!
 //! The shape of each: what is wrong, quoting the user's own words, then one line that can be pasted. The caret sits
 //! under the tokens that are passed in.
@@ -20,6 +20,7 @@ use crate::vocabulary::{Key, Vocabulary};
 
 pub(crate) mod fault;
 pub(crate) mod route;
+pub(crate) mod setting;
 pub(crate) mod subject;
 
 /// What was found wrong, through all passes. Invariant: dropping it unread panics, so that no mistake is lost.

@@ -1,6 +1,6 @@
-//! The `key = value` lists of `#[task(…)]` and `#[fault(…)]`: syntax, unknown keys, doubled keys, kinds of literal.
+//! The `key = value` lists of `#[task(…)]`, `#[fault(…)]` and `#[setting(…)]`: syntax, unknown keys, doubled keys, kinds of literal.
 //!
-//! Used by `args` and `fault`. What a value means is theirs to decide.
+//! Used by `args`, `fault` and `setting`. What a value means is theirs to decide.
 
 use std::ops::RangeInclusive;
 

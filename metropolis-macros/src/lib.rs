@@ -10,6 +10,7 @@ mod expand;
 mod fault;
 mod keys;
 mod route;
+mod setting;
 mod signature;
 mod subject;
 mod task;
@@ -36,4 +37,10 @@ pub fn define(handover: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Fault, attributes(fault))]
 pub fn fault(input: TokenStream) -> TokenStream {
     fault::derive(input.into()).into()
+}
+
+/// Makes a type a value that changes while its application runs; documented where `metropolis` re-exports it.
+#[proc_macro_derive(Setting, attributes(setting))]
+pub fn setting(input: TokenStream) -> TokenStream {
+    setting::derive(input.into()).into()
 }

@@ -9,7 +9,7 @@ use std::{env, fs};
 use proc_macro2::TokenStream;
 use syn::{File, Item, LitStr};
 
-use crate::{fault, route, subject, task};
+use crate::{fault, route, setting, subject, task};
 
 /// Compares what `#[task(args)]` makes of the item with the golden file of that name.
 fn check(name: &str, args: &str, item: &str) {
@@ -25,7 +25,11 @@ fn check(name: &str, args: &str, item: &str) {
 
 /// Compares what `#[derive(Fault)]` makes of the item with the golden file of that name.
 fn check_fault(name: &str, item: &str) {
-    let derived = fault::derive(item.parse().unwrap());
+    check_derived(name, item, fault::derive);
+}
+
+fn check_derived(name: &str, item: &str, derive: fn(TokenStream) -> TokenStream) {
+    let derived = derive(item.parse().unwrap());
     compare(
         name,
         &item.replace('\n', "\n// "),
@@ -317,6 +321,30 @@ fn types_are_judged_by_their_outermost_borrow() {
             &format!("async fn work(input: {ty}) {{}}"),
             &[borrow],
         );
+    }
+}
+
+#[test]
+fn a_setting() {
+    let item = "#[derive(Setting)]
+#[setting(key = \"limits\", crate = \"my_metropolis\")]
+pub struct Limits { items: u32 }";
+    check_derived("setting", item, setting::derive);
+}
+
+#[test]
+fn a_key_of_a_setting_is_one_token() {
+    for (key, is_good) in [
+        ("limits", true),
+        ("A-b_9", true),
+        ("", false),
+        ("a.b", false),
+        ("a b", false),
+        ("ä", false),
+    ] {
+        let item = format!("#[setting(key = {key:?})] struct Limits;");
+        let derived = setting::derive(item.parse().unwrap()).to_string();
+        assert_eq!(!derived.contains("compile_error"), is_good, "{key}");
     }
 }
 

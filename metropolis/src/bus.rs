@@ -202,6 +202,15 @@ impl Bus {
         }
     }
 
+    /// Whether what is put into streams is heard here: not where the server only leads to one with JetStream, as a leaf
+    /// node may.
+    pub(crate) fn hears_streams(&self) -> bool {
+        match &self.0 {
+            Variant::Embedded(_) => true,
+            Variant::Nats(nats) => nats.has_jetstream(),
+        }
+    }
+
     /// Whether a message sent now would leave, from this bus and from each of its siblings; a closed bus is not connected,
     /// nor one whose server has fallen silent.
     #[must_use]

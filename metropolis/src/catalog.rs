@@ -10,6 +10,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::input::Shape;
+use crate::live::Bounds;
 use crate::route::Route;
 use crate::schema;
 use crate::spec::TaskSpec;
@@ -40,6 +41,11 @@ impl Entry {
     #[must_use]
     pub fn meta(&self) -> &TaskMeta {
         &self.spec.meta
+    }
+
+    /// What bounds its calls as long as nobody changes it.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds::annotated(self.meta().concurrency, self.meta().timeout)
     }
 
     /// Whether the reply is empty.

@@ -18,6 +18,9 @@ pub const STOP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(25);
 /// How often a gateway asks services what they serve unless told otherwise.
 pub const DISCOVERY_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
 
+/// The key-value bucket that configuration is read from unless told otherwise.
+pub const BUCKET_DEFAULT: &str = "metropolis";
+
 const PREFIX: &str = "METROPOLIS_";
 
 /// Every variable that means something, with those that only the project's own tests read at the end.
@@ -43,6 +46,7 @@ pub const VARIABLES: &[&str] = &[
     "METROPOLIS_CONSOLE",
     "METROPOLIS_REPLY_PREFIXES",
     "METROPOLIS_ALLOW_BREAKING",
+    "METROPOLIS_BUCKET",
     "METROPOLIS_LOG",
     "METROPOLIS_LOG_FORMAT",
     "METROPOLIS_METRICS",
@@ -82,6 +86,9 @@ pub struct Settings {
     pub reply_prefixes: Vec<String>,
     /// `METROPOLIS_ALLOW_BREAKING`: `1` starts a worker whose contracts break the ones in service.
     pub allow_breaking: bool,
+    /// `METROPOLIS_BUCKET`: the key-value bucket of JetStream that configuration is read from, `metropolis` when absent; none
+    /// when it is empty.
+    pub bucket: Option<String>,
     /// `METROPOLIS_LOG`: what is logged, as `tracing` filters spell it, such as `debug` or `metropolis=debug`.
     pub log: String,
     /// `METROPOLIS_LOG_FORMAT`: `text`, `json`, or `auto`, which is text on a terminal and JSON otherwise.
@@ -149,6 +156,7 @@ impl Default for Settings {
             console: true,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
+            bucket: Some(BUCKET_DEFAULT.to_owned()),
             log: "info".to_owned(),
             log_format: LogFormat::Auto,
             metrics: true,
@@ -245,6 +253,7 @@ impl Settings {
             "METROPOLIS_CONSOLE" => self.console = switch(value)?,
             "METROPOLIS_REPLY_PREFIXES" => self.reply_prefixes = list(value),
             "METROPOLIS_ALLOW_BREAKING" => self.allow_breaking = switch(value)?,
+            "METROPOLIS_BUCKET" => self.bucket = some(value).map(bucket).transpose()?,
             "METROPOLIS_LOG" => value.clone_into(&mut self.log),
             "METROPOLIS_LOG_FORMAT" => self.log_format = log_format(value)?,
             "METROPOLIS_METRICS" => self.metrics = switch(value)?,
@@ -317,6 +326,15 @@ fn service(value: String) -> Result<String, String> {
     ))
 }
 
+fn bucket(value: String) -> Result<String, String> {
+    if crate::subject::is_token(&value) {
+        return Ok(value);
+    }
+    Err(format!(
+        "`{value}` is no name of a bucket; use letters, digits, `-` and `_`"
+    ))
+}
+
 fn unknown(name: &str) -> String {
     let nearest = VARIABLES
         .iter()
@@ -368,6 +386,7 @@ mod tests {
             ("METROPOLIS_CONSOLE", "false"),
             ("METROPOLIS_REPLY_PREFIXES", "replies., other."),
             ("METROPOLIS_ALLOW_BREAKING", "1"),
+            ("METROPOLIS_BUCKET", "settings"),
             ("METROPOLIS_LOG_FORMAT", "json"),
             ("METROPOLIS_METRICS", "0"),
             ("METROPOLIS_TRUST_TRACE", "0"),
@@ -394,11 +413,19 @@ mod tests {
         assert_eq!(settings.threads.map(NonZeroUsize::get), Some(4));
         assert_eq!(settings.reply_prefixes, ["replies.", "other."]);
         assert!(settings.allow_breaking);
+        assert_eq!(settings.bucket.as_deref(), Some("settings"));
         assert_eq!(settings.log_format, LogFormat::Json);
         assert!(!settings.metrics);
         assert_eq!(settings.trust_trace, Some(false));
         assert_eq!((settings.docs, settings.console), (false, false));
         assert!(settings.warnings.is_empty());
+    }
+
+    #[test]
+    fn an_empty_name_is_no_bucket_and_a_wrong_one_is_a_mistake() {
+        let bucket = |name| read(&[("METROPOLIS_BUCKET", name)]).map(|settings| settings.bucket);
+        assert_eq!(bucket(""), Ok(None));
+        assert!(bucket("a.b").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
+use crate::live::{Bounds, Followed, Setting, Shelf, Snapshot};
 use crate::telemetry::{Counts, Trace};
 use crate::trace;
 use crate::wire::{HeaderError, Headers};
@@ -39,6 +40,8 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Take it as a parameter by reference: `ctx: &metropolis::Context`.
 pub struct Context {
     scope: Arc<Scope>,
+    /// The settings when the call began; `None` where the worker follows none.
+    settings: Option<Arc<Snapshot>>,
     headers: Headers,
     deadline: Instant,
     reply_headers: Mutex<Headers>,
@@ -54,10 +57,14 @@ pub(crate) struct Scope {
     pub(crate) instance: Arc<str>,
 }
 
-/// What all calls of one worker share: the bus its calls go out through, and one value per provided type.
+/// What all calls of one worker share: the bus its calls go out through, and one value per provided type. Those of
+/// settings change.
 pub(crate) struct Provisions {
     pub(crate) bus: Bus,
     values: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    settings: Option<Arc<Shelf>>,
+    /// The settings until the worker starts.
+    followed: Vec<Followed>,
     doubled: Vec<&'static str>,
 }
 
@@ -74,6 +81,8 @@ impl Provisions {
         Self {
             bus,
             values: HashMap::new(),
+            settings: None,
+            followed: Vec::new(),
             doubled: Vec::new(),
         }
     }
@@ -87,8 +96,31 @@ impl Provisions {
         }
     }
 
+    /// Keeps the value of a setting, as [`add`](Self::add) does, until [`shelve`](Self::shelve).
+    pub(crate) fn follow<T: Setting>(&mut self, value: T) {
+        if self.has(TypeId::of::<T>()) {
+            self.doubled.push(type_name::<T>());
+        } else {
+            self.followed.push(Followed::new(value));
+        }
+    }
+
+    /// The settings, until they are shelved.
+    pub(crate) fn followed(&self) -> &[Followed] {
+        &self.followed
+    }
+
+    /// Puts the settings where calls find them, if there are any.
+    pub(crate) fn shelve(&mut self) -> Option<Arc<Shelf>> {
+        let followed = std::mem::take(&mut self.followed);
+        self.settings = (!followed.is_empty()).then(|| Arc::new(Shelf::new(followed)));
+        self.settings.clone()
+    }
+
     pub(crate) fn has(&self, id: TypeId) -> bool {
-        id == TypeId::of::<Context>() || self.values.contains_key(&id)
+        id == TypeId::of::<Context>()
+            || self.values.contains_key(&id)
+            || self.followed.iter().any(|setting| setting.id == id)
     }
 
     /// Names of types that were provided more than once.
@@ -104,7 +136,9 @@ impl Context {
         deadline: Instant,
         trace: Trace,
     ) -> Self {
+        let shelf = scope.worker.settings.as_ref();
         Self {
+            settings: shelf.map(|shelf| shelf.snapshot()),
             scope,
             headers,
             deadline,
@@ -134,7 +168,11 @@ impl Context {
         let deadline = Instant::now() + TEST_TIMEOUT;
         let scope = Scope {
             worker: Arc::new(Provisions::new(bus)),
-            counts: Arc::new(Counts::new("test", 1, TEST_TIMEOUT, false)),
+            counts: Arc::new(Counts::new(
+                "test",
+                Bounds::annotated(1, TEST_TIMEOUT),
+                false,
+            )),
             instance: Arc::from("test"),
         };
         let trace = Trace::default();
@@ -284,14 +322,11 @@ pub trait Provided: 'static {
 impl<T: 'static> Provided for T {
     /// `&Context` is no special case: the first downcast finds it, through any alias.
     fn find(ctx: &Context) -> Option<&Self> {
-        let value = || {
-            ctx.scope
-                .worker
-                .values
-                .get(&TypeId::of::<T>())?
-                .downcast_ref()
-        };
-        (ctx as &dyn Any).downcast_ref().or_else(value)
+        let values = &ctx.scope.worker.values;
+        let value = || values.get(&TypeId::of::<T>())?.downcast_ref();
+        let setting = || ctx.settings.as_ref()?.get();
+        let ctx = (ctx as &dyn Any).downcast_ref();
+        ctx.or_else(value).or_else(setting)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::bus::{Bus, Incoming};
 use crate::catalog::{Catalog, Entry};
 use crate::context::{Context, Provisions, Scope};
 use crate::fault::{BAD_INPUT, Fault};
+use crate::live::Limits;
 use crate::spec::{Answer, TaskSpec};
 use crate::task::Served;
 use crate::telemetry::spans::{self, Processed};
@@ -70,6 +71,11 @@ impl Dispatch {
 
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// What bounds its calls now.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.scope.counts.limits()
     }
 
     /// Makes a call of a message, which starts now.
@@ -131,9 +137,9 @@ impl Dispatch {
             .collect())
     }
 
-    /// The smaller of the task's timeout and what the caller still waits, counted from arrival.
+    /// The smaller of the task's timeout of now and what the caller still waits, counted from arrival.
     fn deadline(&self, envelope: &Envelope) -> Instant {
-        let own = self.entry.meta().timeout;
+        let own = self.limits().timeout();
         let asked = envelope.timeout().unwrap_or(own);
         envelope.arrived + own.min(asked).min(TIMEOUT_MAX)
     }
@@ -155,11 +161,9 @@ impl Alone {
             .served()
             .next()
             .expect("a task with a body is served");
-        let meta = entry.meta();
-        let counts = Counts::new(meta.name, meta.concurrency, meta.timeout, true);
         let scope = Scope {
             worker: Arc::new(Provisions::new(Bus::embedded())),
-            counts: Arc::new(counts),
+            counts: Arc::new(Counts::new(entry.meta().name, entry.bounds(), true)),
             instance: Arc::from(""),
         };
         Self(Dispatch::new(entry.clone(), scope).expect("a task with a body is answered"))

@@ -46,6 +46,7 @@ pub mod fault;
 pub mod health;
 pub mod input;
 pub mod listing;
+pub mod live;
 pub mod log;
 pub mod permissions;
 mod replies;
@@ -67,6 +68,7 @@ pub use config::Settings;
 pub use context::Context;
 pub use fault::{Fault, FaultKind};
 pub use listing::routes;
+pub use live::Setting;
 pub use permissions::permissions;
 pub use run::{RunError, connect, connect_internal, run};
 pub use spec::TaskSpec;
@@ -153,3 +155,22 @@ pub use metropolis_macros::task;
 /// assert_eq!(fault.data().unwrap()["card"], "1234");
 /// ```
 pub use metropolis_macros::Fault;
+
+/// Makes a type of the application's own a [`Setting`](trait@Setting): a value that operators change while it runs.
+///
+/// `key` is required: `setting.<service>.<key>` is what operators write to, so it does not follow from the type's name. The type
+/// must be `Deserialize + JsonSchema`, and `Send + Sync`, since calls share it.
+///
+/// ```
+/// #[derive(Default, serde::Deserialize, schemars::JsonSchema, metropolis::Setting)]
+/// #[setting(key = "limits")]
+/// #[serde(default, deny_unknown_fields)]
+/// struct Limits {
+///     items_per_order: u32,
+/// }
+///
+/// let ctx = metropolis::Context::for_test().provide(Limits { items_per_order: 5 });
+/// assert_eq!(ctx.provided::<Limits>().items_per_order, 5);
+/// assert_eq!(<Limits as metropolis::Setting>::KEY, "limits");
+/// ```
+pub use metropolis_macros::Setting;

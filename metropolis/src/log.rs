@@ -8,15 +8,17 @@ use std::io::{IsTerminal, stderr};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry, fmt, registry};
+use tracing_subscriber::{Registry, fmt, registry};
 
 use crate::config::{LogFormat, Settings};
 
+mod filter;
 mod flood;
 mod json;
 mod panics;
 mod sink;
 
+pub use filter::{FILTER_MAX, FilterError, change_filter, check_filter, override_filter};
 pub use flood::{Flood, LINES_MAX};
 pub use sink::{dropped_lines, flush};
 
@@ -31,16 +33,21 @@ type Part = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Installs a subscriber, unless the application has one already. `spans` has a filter of its own.
 pub(crate) fn init(settings: &Settings, spans: Option<Part>) {
-    let filter = EnvFilter::builder().parse_lossy(&settings.log);
     let lines = lines(settings.log_format);
     let installed = match spans {
         // One filter for all costs less than one for each.
-        None => registry().with(lines).with(filter).try_init(),
+        None => {
+            let (filter, handle) = filter::reloadable(&settings.log);
+            let installed = registry().with(lines).with(filter).try_init();
+            installed.map(|()| filter::keep(handle, &settings.log))
+        }
         Some(spans) => {
+            let (filter, handle) = filter::reloadable(&settings.log);
             // What is recorded of a request says nothing in a line that the line does not say better.
             let filter = filter.and(filter_fn(|meta| meta.target() != SPANS));
             let parts = vec![spans, lines.with_filter(filter).boxed()];
-            registry().with(parts).try_init()
+            let installed = registry().with(parts).try_init();
+            installed.map(|()| filter::keep(handle, &settings.log))
         }
     };
     if installed.is_ok() {

@@ -7,6 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, Entry, Problems, no_tasks};
+use crate::config::BUCKET_DEFAULT;
+use crate::live::{hint_filter, read_subject, service_key};
 use crate::service::{self, ANNOUNCE, CONTRACT, INFO, LEAVE, Offer, PING, STATS};
 
 /// How much longer than the longest task a reply may take.
@@ -63,11 +65,21 @@ pub fn permissions() -> Result<Permissions, Problems> {
 }
 
 impl Permissions {
-    /// The permissions for a service of this name that serves the tasks of a catalog.
+    /// The permissions for a service of this name that serves the tasks of a catalog, and reads its configuration from the
+    /// usual bucket.
     ///
     /// # Errors
     /// When the name is none that a service can have.
     pub fn of(catalog: &Catalog, service: &str) -> Result<Self, Problems> {
+        let permissions = Self::without_bucket(catalog, service)?;
+        Ok(permissions.with_bucket(BUCKET_DEFAULT, [service_key(service)]))
+    }
+
+    /// The same, without configuration.
+    ///
+    /// # Errors
+    /// As [`Permissions::of`].
+    pub fn without_bucket(catalog: &Catalog, service: &str) -> Result<Self, Problems> {
         let served: Vec<&Entry> = catalog.served().collect();
         let offers: Vec<Offer> = served.iter().map(|entry| Offer::of(entry, false)).collect();
         let identity =
@@ -94,6 +106,15 @@ impl Permissions {
             publish: called.collect(),
             responses: None,
         }
+    }
+
+    /// Adds what is needed to follow keys of a bucket. Where it is missing, configuration stays as it is at the start.
+    #[must_use]
+    pub fn with_bucket(mut self, bucket: &str, keys: impl IntoIterator<Item = String>) -> Self {
+        let heard = keys.into_iter().map(|key| hint_filter(bucket, &key));
+        self.subscribe.extend(heard);
+        self.publish.push(read_subject(bucket));
+        self
     }
 
     /// The permissions for one connection that is used for both, as a gateway's is by a worker in the same process.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::bus::{Bus, Incoming, Outgoing, SubscribeError};
 use crate::fault::Fault;
+use crate::live::Status;
 use crate::replies::ReplyRule;
 use crate::subject::Subject;
 use crate::wire::{Headers, Reply};
@@ -64,6 +65,13 @@ pub const METADATA_CONTRACT: &str = "metropolis.contract";
 /// Of a service, not an endpoint: the worker it belongs to, which faults name in `Metropolis-Instance`.
 pub const METADATA_INSTANCE: &str = "metropolis.instance";
 
+/// Of a service in `STATS`: the revision of its configuration that is in force; `.<key>` follows.
+pub const METADATA_APPLIED: &str = "metropolis.applied";
+/// Of a service in `STATS`: the revision that came later and was refused, and why; `.<key>` follows.
+pub const METADATA_REFUSED: &str = "metropolis.refused";
+/// Of a service in `STATS`: what the configuration speaks of that the worker does not serve; `.<key>` follows.
+pub const METADATA_IGNORED: &str = "metropolis.ignored";
+
 /// How long the bus may take to accept an answer or an announcement.
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -82,6 +90,8 @@ struct Service {
     replies: Arc<ReplyRule>,
     started: String,
     parts: Vec<Part>,
+    /// What became of its configuration.
+    status: Arc<Status>,
 }
 
 /// A worker that can be discovered. Dropping it ends the answers without a word.
@@ -103,6 +113,7 @@ impl Presence {
         replies: Arc<ReplyRule>,
         identity: &Identity,
         offers: Vec<Offer>,
+        status: Arc<Status>,
     ) -> Result<Self, SubscribeError> {
         let (leaving, left) = watch::channel(None);
         let mut contracts = JoinSet::new();
@@ -113,6 +124,7 @@ impl Presence {
             replies,
             started: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
             parts: Part::split(identity, offers, INFO_MAX.min(bus.payload_max())),
+            status,
         });
         let inlets = Inlets::open(bus, &service.filters(), None).await?;
         let mut responder = JoinSet::new();
@@ -174,7 +186,8 @@ impl Service {
             return;
         }
         for part in &self.parts {
-            if let Some(payload) = part.answer(incoming.subject.as_str(), &self.started) {
+            let (subject, started) = (incoming.subject.as_str(), &self.started);
+            if let Some(payload) = part.answer(subject, started, &self.status) {
                 let answer = self.fitting(part, to.clone(), payload);
                 self.send(answer).await;
             }

@@ -9,25 +9,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bus::{Bus, SubscribeError};
-use crate::catalog::{Catalog, Entry, Problems, no_tasks};
-use crate::config::{STOP_TIMEOUT_DEFAULT, Settings};
+use crate::catalog::{Catalog, Entry, Problem, Problems, no_tasks};
+use crate::config::{BUCKET_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings};
 use crate::context::Provisions;
 use crate::health::Health;
+use crate::live::{Bucket, Setting, check_name, service_key, setting_key};
 use crate::permissions::Permissions;
 use crate::service::{self, Breaking, Identity, Offer};
 use crate::spec::TaskSpec;
 use crate::task::Served;
 use crate::telemetry::BusFigures;
 
+mod following;
 mod lane;
+mod live;
 mod pace;
 mod problems;
 mod running;
 mod side;
 mod signals;
+mod stand;
 
-use side::Side;
+use following::Looked;
+use live::Live;
+use side::{Share, Side};
 
+pub use live::ApplyError;
 pub use running::RunningWorker;
 pub use signals::stop_signal;
 
@@ -48,6 +55,7 @@ pub struct Worker {
     stop_timeout: Duration,
     reply_prefixes: Vec<String>,
     allow_breaking: bool,
+    bucket: Option<String>,
     health: Option<Health>,
     metrics: bool,
 }
@@ -75,6 +83,20 @@ pub enum StartError {
     Discovery(#[source] SubscribeError),
 }
 
+impl From<ApplyError> for StartError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::NotServed { subject, source } => Self::Subscribe {
+                subject: subject.to_owned(),
+                source,
+            },
+            ApplyError::Refused(refusal) => {
+                Self::Problems(Problems(vec![Problem::new(refusal.to_string())]))
+            }
+        }
+    }
+}
+
 impl Worker {
     /// A worker that serves every linked task with a body.
     #[must_use]
@@ -88,6 +110,7 @@ impl Worker {
             stop_timeout: STOP_TIMEOUT_DEFAULT,
             reply_prefixes: Vec::new(),
             allow_breaking: false,
+            bucket: Some(BUCKET_DEFAULT.to_owned()),
             health: None,
             metrics: true,
         }
@@ -101,6 +124,7 @@ impl Worker {
             stop_timeout: settings.stop_timeout,
             reply_prefixes: settings.reply_prefixes.clone(),
             allow_breaking: settings.allow_breaking,
+            bucket: settings.bucket.clone(),
             metrics: settings.metrics,
             ..Self::new(bus)
         }
@@ -121,6 +145,34 @@ impl Worker {
     #[must_use]
     pub fn provide<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.provisions.add(value);
+        self
+    }
+
+    /// Provides a setting to every task that takes a reference to its type: this value, until the bucket holds another
+    /// under `setting.<service>.<key>`, and again when it does not any more.
+    ///
+    /// A call sees one value from its begin to its end. A document that does not fit the type is refused and logged, and the
+    /// value stays. Values are logged as they change, so a setting is no place for a secret.
+    #[must_use]
+    pub fn follow<T: Setting>(mut self, value: T) -> Self {
+        self.provisions.follow(value);
+        self
+    }
+
+    /// The key-value bucket of JetStream that configuration is read from; `metropolis` otherwise. `METROPOLIS_BUCKET`.
+    ///
+    /// It is read on the bus this worker was made with, and nothing happens where there is none. The worker follows the
+    /// keys `service.<service>` and, for [settings](Self::follow), `setting.<service>.<key>`; `docs/live.md` says what they hold.
+    #[must_use]
+    pub fn with_bucket(mut self, name: impl Into<String>) -> Self {
+        self.bucket = Some(name.into());
+        self
+    }
+
+    /// Reads no configuration from a bucket. `METROPOLIS_BUCKET`, when it is empty.
+    #[must_use]
+    pub fn without_bucket(mut self) -> Self {
+        self.bucket = None;
         self
     }
 
@@ -206,40 +258,58 @@ impl Worker {
     /// # Errors
     /// With every mistake in the tasks and in what they were given, when callers of what is in service would break, or
     /// when a subject could not be subscribed.
-    pub async fn start(self) -> Result<RunningWorker, StartError> {
+    pub async fn start(mut self) -> Result<RunningWorker, StartError> {
         let catalog = self.catalog()?;
         let served: Vec<Entry> = catalog.served().cloned().collect();
         self.check(&served)?;
         let identity = self.identity(&served)?;
-        let mut sides = Vec::new();
-        for (bus, served) in self.shares(&served) {
-            let offers = served.iter().map(|entry| Offer::of(entry, self.metrics));
-            let offers: Vec<Offer> = offers.collect();
-            self.check_contracts(&bus, &offers).await?;
-            let side = Side::new(bus, &identity, &self.reply_prefixes, &served)?;
-            sides.push((side, served, offers));
+        let bucket = self.bucket()?;
+        let shares = self.shares(&served);
+        for share in &shares {
+            self.check_contracts(&share.bus, &share.offers).await?;
         }
+        let shelf = self.provisions.shelve();
         let provisions = Arc::new(self.provisions);
-        let mut serving = Vec::new();
-        for (mut side, served, offers) in sides {
-            side.serve(&identity, served, offers, &provisions).await?;
-            serving.push(side);
+        let sides = shares
+            .iter()
+            .map(|share| Side::new(share, &identity, &self.reply_prefixes, &provisions));
+        let mut sides = sides.collect::<Result<Vec<Side>, Problems>>()?;
+        let stands = sides.iter().flat_map(Side::stands);
+        let live = Arc::new(Live::new(&identity.name, stands, shelf));
+        // Looked at before anything is served: a task that is paused takes no call in between.
+        let looked = Looked::at(bucket.as_ref(), &identity.name, &live).await;
+        looked.serve(&live).await?;
+        for (side, share) in sides.iter_mut().zip(shares) {
+            side.show(&identity, share.offers, live.status()).await?;
         }
-        let running = RunningWorker::new(identity, serving, self.health, self.stop_timeout);
+        let live = (Arc::clone(&live), looked.follow(&live));
+        let running = RunningWorker::new(identity, sides, live, self.health, self.stop_timeout);
         let buses = BusFigures::new(self.bus, self.internal_bus);
         running.show(self.metrics.then_some(buses));
         Ok(running)
     }
 
+    /// The bucket that is followed, if any: there is none on the embedded bus.
+    fn bucket(&self) -> Result<Option<Bucket>, Problems> {
+        let name = self.bucket.as_ref().filter(|_| !self.bus.is_embedded());
+        let bucket = name.map(|name| Bucket::new(self.bus.clone(), name));
+        let problem = |why| {
+            Problems(vec![
+                Problem::new(why).help("`with_bucket`, or METROPOLIS_BUCKET"),
+            ])
+        };
+        bucket.transpose().map_err(problem)
+    }
+
     /// Which tasks are served on which bus. Where there are two, internal tasks are kept off the outer one.
-    fn shares(&self, served: &[Entry]) -> Vec<(Bus, Vec<Entry>)> {
+    fn shares(&self, served: &[Entry]) -> Vec<Share> {
         let Some(internal) = &self.internal_bus else {
-            return vec![(self.bus.clone(), served.to_vec())];
+            return vec![Share::new(self.bus.clone(), served.to_vec(), self.metrics)];
         };
         let outer = served.iter().filter(|entry| !entry.meta().internal);
         vec![
-            (internal.clone(), served.to_vec()),
-            (self.bus.clone(), outer.cloned().collect()),
+            Share::new(internal.clone(), served.to_vec(), self.metrics),
+            Share::new(self.bus.clone(), outer.cloned().collect(), self.metrics),
         ]
     }
 
@@ -250,7 +320,16 @@ impl Worker {
     pub fn permissions(&self) -> Result<Permissions, Problems> {
         let catalog = self.catalog()?;
         let served: Vec<Entry> = catalog.served().cloned().collect();
-        Permissions::of(&catalog, &self.identity(&served)?.name)
+        let service = self.identity(&served)?.name;
+        let permissions = Permissions::without_bucket(&catalog, &service)?;
+        let Some(bucket) = &self.bucket else {
+            return Ok(permissions);
+        };
+        check_name(bucket).map_err(|why| Problems(vec![Problem::new(why)]))?;
+        let settings = self.provisions.followed().iter();
+        let settings = settings.map(|setting| setting_key(&service, setting.key));
+        let keys = std::iter::once(service_key(&service)).chain(settings);
+        Ok(permissions.with_bucket(bucket, keys))
     }
 
     fn catalog(&self) -> Result<Catalog, Problems> {
@@ -290,6 +369,7 @@ impl Worker {
             .then(no_tasks)
             .into_iter()
             .chain(doubled.map(|name| problems::doubled(name)))
+            .chain(problems::settings(self.provisions.followed()))
             .chain(problems::missing(served, &self.provisions));
         Problems(problems.collect()).check()
     }

@@ -4,6 +4,7 @@
 //! missing, because a test has no better use for such an error than to end with it.
 //!
 //! - [`nats_server`] runs a real `nats-server` on a free port, found or fetched
+//! - [`bucket`] makes and writes a key-value bucket of JetStream
 //! - [`cluster`] runs several as one
 //! - [`collector`] takes the spans that processes send
 //! - [`browser`] is a headless Chromium, which looks at pages
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod browser;
+pub mod bucket;
 pub mod cluster;
 pub mod collector;
 pub mod credentials;
@@ -41,6 +43,7 @@ pub mod wait;
 mod wheel;
 
 pub use browser::Browser;
+pub use bucket::Bucket;
 pub use http::HttpClient;
 pub use nats_server::NatsServer;
 pub use network::{Network, WITNESS};

@@ -95,8 +95,17 @@ impl NatsServer {
     ///
     /// When no such release is pinned for this platform, or it cannot be fetched.
     pub async fn of_version(version: &str) -> Self {
+        Self::of_version_with(version, "").await
+    }
+
+    /// The same, with a configuration.
+    ///
+    /// # Panics
+    ///
+    /// As [`of_version`](Self::of_version), or when it does not accept the configuration.
+    pub async fn of_version_with(version: &str, config_text: &str) -> Self {
         let binary = binary::of_version(version).await;
-        Self::launched(binary, &[("nats.conf", "")], [].into()).await
+        Self::launched(binary, &[("nats.conf", config_text)], [].into()).await
     }
 
     /// The releases [`of_version`](Self::of_version) takes on this platform, the oldest first.

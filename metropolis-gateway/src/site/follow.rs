@@ -1,4 +1,5 @@
-//! Keeps the routes in step with the services on the bus: builds the next ones off the request path and swaps them in.
+//! Keeps the routes in step with the services on the bus, and with the configuration: builds the next ones off the request
+//! path and swaps them in.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,10 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::board::Board;
+use super::live::Configuration;
 use super::routes::Routes;
 use crate::admin::OwnPaths;
 use crate::admission::{Quarantined, admit};
 use crate::discovery::Seen;
+use crate::fixed::StaticRoute;
 use crate::metrics::Metrics;
 use crate::operation::Operation;
 
@@ -20,12 +23,17 @@ const REST_MIN: Duration = Duration::from_millis(5);
 /// Building takes at most one part in so many of the time, however fast services come and go.
 const REST_TO_BUILD: u32 = 4;
 
-/// What stays the same from change to change.
-#[derive(Debug)]
+/// What routes are made of, apart from what is on the bus.
+#[derive(Debug, Clone)]
 pub(super) struct Base {
+    /// The linked tasks.
+    pub(super) linked: Vec<Operation>,
+    /// Those, and the configured routes.
     pub(super) own: Vec<Operation>,
+    pub(super) fixed: Vec<StaticRoute>,
     pub(super) paths: OwnPaths,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) configuration: Configuration,
 }
 
 impl Base {
@@ -35,21 +43,25 @@ impl Base {
     }
 
     fn with(&self, seen: &Seen, served: &HashSet<u64>) -> Routes {
-        Routes::of(admit(&self.own, seen, served), &self.paths, &self.metrics)
+        Routes::of(admit(&self.own, seen, served), self)
     }
 }
 
-/// Follows what is seen for as long as somebody watches.
-pub(super) async fn follow(base: Base, board: Arc<Board>, mut seen: watch::Receiver<Seen>) {
-    let base = Arc::new(base);
+/// Follows both, the bus where somebody watches it, for as long as they may change.
+pub(super) async fn follow(
+    mut base: watch::Receiver<Arc<Base>>,
+    board: Arc<Board>,
+    mut seen: Option<watch::Receiver<Seen>>,
+) {
     let mut served = HashSet::new();
     let mut known = Vec::new();
-    while seen.changed().await.is_ok() {
+    while changed(&mut base, seen.as_mut()).await {
         let begun = Instant::now();
-        let now = seen.borrow_and_update().clone();
+        let now = seen.as_mut().map(|seen| seen.borrow_and_update().clone());
+        let now = now.unwrap_or_default();
         let is_complete = now.is_complete;
         let building = {
-            let (base, served) = (Arc::clone(&base), served.clone());
+            let (base, served) = (Arc::clone(&base.borrow_and_update()), served.clone());
             tokio::task::spawn_blocking(move || base.with(&now, &served))
         };
         match building.await {
@@ -66,6 +78,20 @@ pub(super) async fn follow(base: Base, board: Arc<Board>, mut seen: watch::Recei
             Err(error) => tracing::error!(%error, "the routes stay as they are"),
         }
         tokio::time::sleep(REST_MIN.max(begun.elapsed() * REST_TO_BUILD)).await;
+    }
+}
+
+/// Waits for either; `false` when one ends.
+async fn changed(
+    base: &mut watch::Receiver<Arc<Base>>,
+    seen: Option<&mut watch::Receiver<Seen>>,
+) -> bool {
+    let Some(seen) = seen else {
+        return base.changed().await.is_ok();
+    };
+    tokio::select! {
+        changed = base.changed() => changed.is_ok(),
+        changed = seen.changed() => changed.is_ok(),
     }
 }
 

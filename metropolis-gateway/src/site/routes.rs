@@ -8,6 +8,8 @@ use metropolis::listing::Line;
 use metropolis::route::{Route, Segment};
 use serde::Serialize;
 
+use super::follow::Base;
+use super::live::Configuration;
 use crate::admin::{BuiltIn, OwnPaths};
 use crate::admission::{Admitted, Quarantined, Service};
 use crate::forward::TaskRoute;
@@ -45,18 +47,27 @@ struct Listed<'a> {
     services: &'a [Service],
     /// Services on the bus that are not, each with its reason.
     quarantined: &'a [Quarantined],
+    /// What may change while the gateway runs.
+    configuration: &'a Configuration,
     /// Answers to `$SRV.INFO` that could not be read since the start, which nobody can be blamed for.
     unreadable_answers: u64,
 }
 
 impl Routes {
     /// Works out tables and documents. Takes milliseconds where there are many operations.
-    pub(crate) fn of(admitted: Admitted, paths: &OwnPaths, metrics: &Metrics) -> Self {
+    pub(super) fn of(admitted: Admitted, base: &Base) -> Self {
+        let Base {
+            paths,
+            metrics,
+            configuration,
+            ..
+        } = base;
         let operations = &admitted.operations;
         let listed = Listed {
             routes: operations.iter().map(Operation::line).collect(),
             services: &admitted.services,
             quarantined: &admitted.quarantined,
+            configuration,
             unreadable_answers: admitted.unread_answers,
         };
         let tasks = tasks(operations, metrics);

@@ -46,14 +46,15 @@ fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
         },
         fixed: Vec::new(),
         discovery: None,
+        bucket: None,
         metrics: true,
         trusts_traces: false,
     };
     Site::new(&catalog, plan)
 }
 
-#[test]
-fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
+#[tokio::test]
+async fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
     let specs = [
         TaskSpec::declared::<Health>(),
         TaskSpec::declared::<Console>(),
@@ -68,8 +69,8 @@ fn all_paths_that_are_the_gateways_own_are_reported_at_once() {
     );
 }
 
-#[test]
-fn what_only_begins_like_a_path_of_the_gateway_is_free() {
+#[tokio::test]
+async fn what_only_begins_like_a_path_of_the_gateway_is_free() {
     assert!(site([TaskSpec::declared::<Docs>()]).is_ok());
 }
 

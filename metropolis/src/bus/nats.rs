@@ -149,6 +149,10 @@ impl Nats {
         self.0.payload_max()
     }
 
+    pub(super) fn has_jetstream(&self) -> bool {
+        self.0.link().is_some_and(|link| link.has_jetstream())
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.0.family.is_connected()
     }

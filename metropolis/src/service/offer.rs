@@ -47,12 +47,7 @@ impl Offer {
             contract,
             hash,
             origin: meta.origin.to_string(),
-            counts: Arc::new(Counts::new(
-                meta.name,
-                meta.concurrency,
-                meta.timeout,
-                measures,
-            )),
+            counts: Arc::new(Counts::new(meta.name, entry.bounds(), measures)),
         }
     }
 

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::answers::{Endpoint, EndpointStats, Identity, Info, Ping, Stats};
 use super::offer::Offer;
-use super::{INFO, PING, STATS, stats};
+use super::{INFO, METADATA_APPLIED, METADATA_IGNORED, METADATA_REFUSED, PING, STATS, stats};
 use crate::bus::Outgoing;
+use crate::live::Status;
 use crate::subject::Subject;
 
 /// One ADR-32 service: some of the worker's tasks under an id of their own.
@@ -60,7 +61,7 @@ impl Part {
     /// The answer to a question on `$SRV.<verb>[.<name>[.<id>]]`; `None` when it is for another instance.
     ///
     /// The name is this service's: no other is subscribed to.
-    pub(super) fn answer(&self, subject: &str, started: &str) -> Option<Bytes> {
+    pub(super) fn answer(&self, subject: &str, started: &str, status: &Status) -> Option<Bytes> {
         if subject
             .split('.')
             .nth(3)
@@ -77,7 +78,7 @@ impl Part {
         } else if asks(INFO) {
             Some(self.info.clone())
         } else {
-            asks(STATS).then(|| self.stats(started))
+            asks(STATS).then(|| self.stats(started, status))
         }
     }
 
@@ -92,16 +93,25 @@ impl Part {
         }
     }
 
-    fn stats(&self, started: &str) -> Bytes {
+    fn stats(&self, started: &str, status: &Status) -> Bytes {
         let offers = self.offers.iter();
         let endpoints: Vec<EndpointStats> = offers
             .map(|offer| stats::of(&offer.endpoint, offer.counts()))
             .collect();
-        json(&Stats::new(
-            self.identity.clone(),
-            started.to_owned(),
-            endpoints,
-        ))
+        let mut identity = self.identity.clone();
+        for (key, outcome) in status.read() {
+            let told = [
+                (METADATA_APPLIED, outcome.applied),
+                (METADATA_REFUSED, outcome.refused),
+                (METADATA_IGNORED, outcome.ignored),
+            ];
+            let told = told
+                .into_iter()
+                .filter_map(|(what, text)| Some((what, text?)));
+            let told = told.map(|(what, text)| (format!("{what}.{key}"), text));
+            identity.metadata.extend(told);
+        }
+        json(&Stats::new(identity, started.to_owned(), endpoints))
     }
 }
 

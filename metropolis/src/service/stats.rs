@@ -25,7 +25,7 @@ pub(super) fn of(endpoint: &Endpoint, counts: &Counts) -> EndpointStats {
             "in_flight": figures.running,
             "waiting": figures.waiting,
             "concurrency": figures.concurrency,
-            "timeout_ms": u64::try_from(counts.timeout.as_millis()).unwrap_or(u64::MAX),
+            "timeout_ms": u64::try_from(counts.limits().timeout().as_millis()).unwrap_or(u64::MAX),
             "paused": figures.is_paused,
             "faults": tally(&figures.faults_by_code),
             "latency_ms": quantiles(&figures.durations),

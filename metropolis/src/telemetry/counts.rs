@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::histogram::Histogram;
 use super::tally::Tally;
 use crate::fault::Fault;
+use crate::live::{Bounds, Limits};
 use crate::wire::{NotStarted, Reply, one_line};
 
 /// The text of a last error is cut at this many characters, so that `STATS` stays small.
@@ -24,8 +25,7 @@ const CALLED_MAX: usize = 64;
 pub(crate) struct Counts {
     /// The task's name.
     pub(crate) task: &'static str,
-    pub(crate) concurrency: usize,
-    pub(crate) timeout: Duration,
+    limits: Limits,
     /// Whether durations are sorted into buckets; what is counted is counted in any case.
     measures: bool,
     replies: AtomicU64,
@@ -67,16 +67,10 @@ pub(crate) struct Figures {
 
 impl Counts {
     /// Counters of a task, all at zero.
-    pub(crate) fn new(
-        task: &'static str,
-        concurrency: usize,
-        timeout: Duration,
-        measures: bool,
-    ) -> Self {
+    pub(crate) fn new(task: &'static str, bounds: Bounds, measures: bool) -> Self {
         Self {
             task,
-            concurrency,
-            timeout,
+            limits: Limits::new(bounds),
             measures,
             replies: AtomicU64::default(),
             faults: AtomicU64::default(),
@@ -93,6 +87,11 @@ impl Counts {
             }),
             called: Mutex::new(Tally::new(CALLED_MAX)),
         }
+    }
+
+    /// What bounds the task's calls now.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Notes that a call starts, so long after its message arrived.
@@ -169,8 +168,8 @@ impl Counts {
             refused: self.refused.load(Relaxed),
             running: self.running.load(Relaxed),
             waiting: self.waiting.load(Relaxed),
-            concurrency: self.concurrency,
-            is_paused: false,
+            concurrency: self.limits.concurrency(),
+            is_paused: self.limits.is_paused(),
             durations: self.durations.read(),
             queue_ages: self.queue_ages.read(),
             faults_by_code: self.failures().by_code.clone(),

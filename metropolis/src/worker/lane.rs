@@ -1,7 +1,8 @@
 //! One served task: admits its messages, runs each as near to where it arrived as its pace allows, answers each once.
 //!
 //! Places are counted here. `concurrency` calls may run and as many messages may wait; a message past that is answered
-//! *busy* at once. A call that ends hands its place to the longest waiting message.
+//! *busy* at once. A call that ends hands its place to the longest waiting message. How many places there are may change
+//! while calls run: those above a lower number end as they would have.
 //!
 //! A call of a task that is known to be quick is polled where its message was taken, which is where it was read from the
 //! network or sent by another part of the process. Most are over then. Those that wait are kept together by one task,
@@ -26,6 +27,7 @@ use crate::bus::{Bus, Incoming, Outgoing, PublishError, Unsent};
 use crate::catalog::Entry;
 use crate::dispatch::{Call, Dispatch};
 use crate::fault::Fault;
+use crate::live::Limits;
 use crate::log::Flood;
 use crate::replies::ReplyRule;
 use crate::subject::Subject;
@@ -117,6 +119,14 @@ impl Lane {
         self.dispatch.entry()
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        self.dispatch.limits()
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.shared.bus
+    }
+
     pub(crate) fn counts(&self) -> &Arc<Counts> {
         &self.counts
     }
@@ -156,7 +166,7 @@ impl Lane {
     }
 
     fn concurrency(&self) -> usize {
-        self.entry().meta().concurrency
+        self.dispatch.limits().concurrency()
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -164,12 +174,13 @@ impl Lane {
     }
 
     fn admit(&self, incoming: Incoming) -> Admission {
+        let concurrency = self.concurrency();
         let places = &mut *self.places();
-        if places.running < self.concurrency() {
+        if places.running < concurrency {
             places.running += 1;
             return Admission::Runs(incoming);
         }
-        if places.waiting.len() < self.concurrency() {
+        if places.waiting.len() < concurrency {
             places.waiting.push_back(incoming.detached());
             places.note_in(&self.counts);
             return Admission::Waits;
@@ -177,10 +188,15 @@ impl Lane {
         Admission::Busy(incoming)
     }
 
-    /// Hands the place of an ended call to the longest waiting message, or frees it.
+    /// Hands the place of an ended call to the longest waiting message, or frees it, as it does one that is too many now.
     fn release(&self) -> Option<Incoming> {
+        let concurrency = self.concurrency();
         let places = &mut *self.places();
-        let next = places.waiting.pop_front();
+        let is_too_many = places.running > concurrency;
+        let next = match is_too_many {
+            true => None,
+            false => places.waiting.pop_front(),
+        };
         if next.is_none() {
             places.running -= 1;
             if places.running == 0 {
@@ -189,6 +205,24 @@ impl Lane {
         }
         places.note_in(&self.counts);
         next
+    }
+
+    /// Gives places to waiting messages for as long as there are any: to be called after there are more.
+    pub(crate) fn fill(self: &Arc<Self>) {
+        while let Some(next) = self.occupy() {
+            self.run(next);
+        }
+    }
+
+    fn occupy(&self) -> Option<Incoming> {
+        let concurrency = self.concurrency();
+        let places = &mut *self.places();
+        if places.running >= concurrency {
+            return None;
+        }
+        let next = places.waiting.pop_front()?;
+        places.running += 1;
+        Some(next)
     }
 
     /// Runs a message that has a place, and those that wait for it for as long as each is over at once.

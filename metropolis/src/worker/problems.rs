@@ -2,6 +2,8 @@
 
 use crate::catalog::{Entry, Problem, Problems};
 use crate::context::Provisions;
+use crate::live::Followed;
+use crate::subject::is_token;
 
 pub(super) fn alone() -> Problems {
     let problem = Problem::new("a worker alone on the embedded bus serves nobody").help(
@@ -13,6 +15,30 @@ pub(super) fn alone() -> Problems {
 pub(super) fn doubled(name: &str) -> Problem {
     Problem::new(format!("two values of the type `{name}` are provided"))
         .help("provide one; give the other a type of its own")
+}
+
+/// What is wrong with the settings by themselves: their keys, and their schemas.
+pub(super) fn settings(followed: &[Followed]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (at, setting) in followed.iter().enumerate() {
+        let Followed { key, name, .. } = setting;
+        if !is_token(key) {
+            let problem = Problem::new(format!("`{key}` of `{name}` is no key of a setting"));
+            problems.push(problem.help("use letters, digits, `-` and `_`"));
+        }
+        if let Some(other) = followed[..at].iter().find(|other| other.key == *key) {
+            let both = format!("`{}` and `{name}`", other.name);
+            problems.push(
+                Problem::new(format!("two settings have the key `{key}`: {both}"))
+                    .help("give each a key of its own"),
+            );
+        }
+        if let Some(defect) = setting.defect() {
+            let problem = format!("the schema of the setting `{name}` is broken: {defect}");
+            problems.push(Problem::new(problem));
+        }
+    }
+    problems
 }
 
 /// One problem per missing type, naming every task that needs it.

@@ -1,12 +1,16 @@
 //! A worker that serves, on the one bus or the two it was given.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
+use super::following::Following;
+use super::live::{ApplyError, Live};
 use super::side::Side;
 use crate::health::Health;
+use crate::live::Setting;
 use crate::service::Identity;
 use crate::telemetry::{BusFigures, Exposition, TaskFigures};
 
@@ -14,21 +18,29 @@ use crate::telemetry::{BusFigures, Exposition, TaskFigures};
 pub struct RunningWorker {
     identity: Identity,
     sides: Vec<Side>,
+    live: Arc<Live>,
+    following: Following,
     health: Option<Health>,
     stop_timeout: Duration,
 }
+
+/// The revision that logs and `STATS` show of what the program itself has applied.
+const BY_THE_PROGRAM: &str = "program";
 
 impl RunningWorker {
     /// A worker that serves by now.
     pub(super) fn new(
         identity: Identity,
         sides: Vec<Side>,
+        (live, following): (Arc<Live>, Following),
         health: Option<Health>,
         stop_timeout: Duration,
     ) -> Self {
         Self {
             identity,
             sides,
+            live,
+            following,
             health,
             stop_timeout,
         }
@@ -46,6 +58,30 @@ impl RunningWorker {
     #[must_use]
     pub fn figures(&self) -> TaskFigures {
         TaskFigures::of(self.sides.iter().flat_map(Side::counts))
+    }
+
+    /// Puts a document of configuration in force, as one in the bucket would be, and in its place until that changes.
+    ///
+    /// ```
+    /// # async fn example(worker: &metropolis::RunningWorker) -> Result<(), metropolis::worker::ApplyError> {
+    /// worker.apply(r#"{"tasks": {"charge": {"concurrency": 10, "paused": true}}}"#).await
+    /// # }
+    /// ```
+    ///
+    /// What it does not name is as the annotation says, so `{}` takes everything back. A task that is paused finishes what
+    /// it was sent and takes no more; others of its queue do, and where there are none, callers hear that nobody is there.
+    ///
+    /// # Errors
+    /// When the document is refused, with everything that is wrong with it, or a task could not be subscribed again.
+    pub async fn apply(&self, document: &str) -> Result<(), ApplyError> {
+        let document = Some(document.as_bytes());
+        self.live.apply(document, BY_THE_PROGRAM).await
+    }
+
+    /// The value of a setting now; `None` where the worker does not [follow](crate::Worker::follow) it.
+    #[must_use]
+    pub fn setting<T: Setting>(&self) -> Option<Arc<T>> {
+        self.live.shelf()?.get()
     }
 
     /// The name of the service.
@@ -77,6 +113,7 @@ impl RunningWorker {
         if let Some(health) = &self.health {
             health.end();
         }
+        self.following.end();
         join_all(self.sides.into_iter().map(|side| side.stop_by(deadline))).await;
     }
 }

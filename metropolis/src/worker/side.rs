@@ -1,4 +1,4 @@
-//! One bus that a worker serves on: the lanes of its tasks there, and the order in which it leaves.
+//! One bus that a worker serves on: the stands of its tasks there, and the order in which it leaves.
 //!
 //! Most workers have one. A worker between an internal and an external bus has two, which share nothing but the tasks:
 //! a crowd on one cannot take the places of the other.
@@ -10,10 +10,12 @@ use futures_util::future::join_all;
 
 use super::StartError;
 use super::lane::{Lane, Shared};
-use crate::bus::{Bus, Serving, Taker};
+use super::stand::Stand;
+use crate::bus::Bus;
 use crate::catalog::{Entry, Problems};
 use crate::context::{Provisions, Scope};
 use crate::dispatch::Dispatch;
+use crate::live::Status;
 use crate::replies::ReplyRule;
 use crate::service::{Identity, Offer, Presence};
 use crate::telemetry::Counts;
@@ -24,9 +26,27 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A bus, and everything that serves on it.
 pub(super) struct Side {
     presence: Option<Presence>,
-    lanes: Vec<Arc<Lane>>,
-    servings: Vec<Serving>,
+    stands: Vec<Arc<Stand>>,
     shared: Arc<Shared>,
+}
+
+/// What a worker serves on one bus: its tasks there, and each as an offer.
+pub(super) struct Share {
+    pub(super) bus: Bus,
+    pub(super) served: Vec<Entry>,
+    pub(super) offers: Vec<Offer>,
+}
+
+impl Share {
+    /// `measures` says whether durations are sorted into buckets.
+    pub(super) fn new(bus: Bus, served: Vec<Entry>, measures: bool) -> Self {
+        let offers = served.iter().map(|entry| Offer::of(entry, measures));
+        Self {
+            bus,
+            offers: offers.collect(),
+            served,
+        }
+    }
 }
 
 impl Side {
@@ -35,74 +55,62 @@ impl Side {
     /// # Errors
     /// When a reply prefix is reserved.
     pub(super) fn new(
-        bus: Bus,
+        share: &Share,
         identity: &Identity,
         reply_prefixes: &[String],
-        served: &[Entry],
+        provisions: &Arc<Provisions>,
     ) -> Result<Self, Problems> {
-        let patterns = served.iter().map(|entry| entry.pattern.clone()).collect();
-        let replies = ReplyRule::new(reply_prefixes.to_vec(), patterns)?;
-        let shared = Shared {
-            bus,
+        let patterns = share.served.iter().map(|entry| entry.pattern.clone());
+        let replies = ReplyRule::new(reply_prefixes.to_vec(), patterns.collect())?;
+        let shared = Arc::new(Shared {
+            bus: share.bus.clone(),
             instance: identity.id.as_str().into(),
             replies: Arc::new(replies),
-        };
+        });
+        let tasks = share.served.iter().zip(&share.offers);
+        let stands = tasks.filter_map(|(entry, offer)| {
+            let counts = Arc::clone(offer.counts());
+            let scope = Scope {
+                worker: Arc::clone(provisions),
+                counts: Arc::clone(&counts),
+                instance: Arc::clone(&shared.instance),
+            };
+            let dispatch = Dispatch::new(entry.clone(), scope)?;
+            let lane = Lane::new(dispatch, counts, Arc::clone(&shared));
+            Some(Arc::new(Stand::new(lane)))
+        });
         Ok(Self {
             presence: None,
-            lanes: Vec::new(),
-            servings: Vec::new(),
-            shared: Arc::new(shared),
+            stands: stands.collect(),
+            shared,
         })
     }
 
     /// Where the tasks of this side count.
     pub(super) fn counts(&self) -> impl Iterator<Item = Arc<Counts>> {
-        self.lanes.iter().map(|lane| Arc::clone(lane.counts()))
+        let stands = self.stands.iter();
+        stands.map(|stand| Arc::clone(stand.lane().counts()))
     }
 
     pub(super) fn bus(&self) -> &Bus {
         &self.shared.bus
     }
 
-    /// Serves tasks, and then shows them to the network as these offers, one for each.
-    pub(super) async fn serve(
-        &mut self,
-        identity: &Identity,
-        served: Vec<Entry>,
-        offers: Vec<Offer>,
-        provisions: &Arc<Provisions>,
-    ) -> Result<(), StartError> {
-        for (entry, offer) in served.into_iter().zip(&offers) {
-            let (worker, counts) = (Arc::clone(provisions), Arc::clone(offer.counts()));
-            let scope = Scope {
-                worker,
-                counts: Arc::clone(&counts),
-                instance: Arc::clone(&self.shared.instance),
-            };
-            if let Some(dispatch) = Dispatch::new(entry, scope) {
-                self.add(dispatch, counts).await?;
-            }
-        }
-        let replies = Arc::clone(&self.shared.replies);
-        let presence = Presence::begin(&self.shared.bus, replies, identity, offers).await;
-        self.presence = Some(presence.map_err(StartError::Discovery)?);
-        self.say_hello(&identity.name);
-        Ok(())
+    pub(super) fn stands(&self) -> &[Arc<Stand>] {
+        &self.stands
     }
 
-    async fn add(&mut self, dispatch: Dispatch, counts: Arc<Counts>) -> Result<(), StartError> {
-        let lane = Lane::new(dispatch, counts, Arc::clone(&self.shared));
-        let entry = lane.entry();
-        let filter = entry.pattern.filter();
-        let taker = Arc::clone(&lane);
-        let taker: Taker = Arc::new(move |incoming| taker.take(incoming));
-        let serving = self.shared.bus.serve(&filter, &entry.queue, taker).await;
-        let serving = serving.map_err(|source| StartError::Subscribe {
-            subject: entry.meta().subject.to_owned(),
-            source,
-        })?;
-        self.servings.push(serving);
-        self.lanes.push(lane);
+    /// Shows what is served by now to the network, as these offers.
+    pub(super) async fn show(
+        &mut self,
+        identity: &Identity,
+        offers: Vec<Offer>,
+        status: &Arc<Status>,
+    ) -> Result<(), StartError> {
+        let (replies, status) = (Arc::clone(&self.shared.replies), Arc::clone(status));
+        let presence = Presence::begin(&self.shared.bus, replies, identity, offers, status).await;
+        self.presence = Some(presence.map_err(StartError::Discovery)?);
+        self.say_hello(&identity.name);
         Ok(())
     }
 
@@ -116,7 +124,7 @@ impl Side {
             service,
             instance = &*self.shared.instance,
             "the worker serves {} tasks on {bus}",
-            self.lanes.len()
+            self.stands.len()
         );
     }
 
@@ -126,15 +134,10 @@ impl Side {
         if let Some(presence) = &mut self.presence {
             presence.leave(deadline).await;
         }
-        join_all(
-            self.servings
-                .drain(..)
-                .map(|serving| serving.drain(deadline)),
-        )
-        .await;
+        join_all(self.stands.iter().map(|stand| stand.leave(deadline))).await;
         if !self.idle_by(deadline).await {
             tracing::warn!("the stop timeout is over: running calls are answered with a 503");
-            self.lanes.iter().for_each(|lane| lane.abort());
+            self.stands.iter().for_each(|stand| stand.lane().abort());
             self.idle_by(Instant::now() + LAST_WORDS).await;
         }
         let _ = self.shared.bus.fence(Instant::now() + LAST_WORDS).await;
@@ -143,8 +146,8 @@ impl Side {
     /// Waits for the end of every call, and of what discovery was asked.
     async fn idle_by(&mut self, deadline: Instant) -> bool {
         let everything = async {
-            for lane in &self.lanes {
-                lane.idle().await;
+            for stand in &self.stands {
+                stand.lane().idle().await;
             }
             if let Some(presence) = &mut self.presence {
                 presence.ended().await;

@@ -6,6 +6,8 @@ use std::future::{Future, pending};
 use std::time::Duration;
 
 use metropolis::catalog::Catalog;
+use metropolis::config::BUCKET_DEFAULT;
+use metropolis::live::GATEWAY_KEY;
 use metropolis::permissions::Permissions;
 use metropolis::task::{Fallible, Origin, Served, Task};
 use metropolis::{Context, TaskMeta, TaskSpec};
@@ -79,7 +81,7 @@ fn worker(specs: impl IntoIterator<Item = TaskSpec>) -> Permissions {
 
 /// A gateway without discovery. `Gateway::permissions` would say it of what is linked in here.
 fn gateway(subjects: &[&str]) -> Permissions {
-    Permissions {
+    let alone = Permissions {
         subscribe: vec!["_INBOX_gateway.>".to_owned()],
         publish: subjects
             .iter()
@@ -89,7 +91,8 @@ fn gateway(subjects: &[&str]) -> Permissions {
             .map(str::to_owned)
             .collect(),
         responses: None,
-    }
+    };
+    alone.with_bucket(BUCKET_DEFAULT, [GATEWAY_KEY.to_owned()])
 }
 
 fn served(subject: &'static str) -> TaskSpec {

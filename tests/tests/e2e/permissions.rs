@@ -8,8 +8,12 @@ use metropolis::bus::{NatsOptions, Outgoing, Subscription};
 use metropolis::contract::ContractHash;
 use metropolis::service::{self, Info, fetch_contract, gather};
 use metropolis::subject::Subject;
-use metropolis::{Bus, Client, Context, Fault};
-use metropolis_tests::{Network, Process, WITNESS, within};
+use metropolis::{Bus, Client, Context, Fault, RunningWorker, Setting, Worker};
+use metropolis_tests::bucket::JETSTREAM;
+use metropolis_tests::wait::holds_within;
+use metropolis_tests::{Bucket, Network, Process, WITNESS, within};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::parts::{Tasks, serving};
@@ -46,9 +50,19 @@ const RELAY: Job = Job {
     called: ["permissions.elsewhere", "7"],
 };
 
+/// A value of the application's own.
+#[derive(Deserialize, JsonSchema, Setting)]
+#[setting(key = "level")]
+struct Level(u32);
+
 fn tasks() -> Tasks {
     let tasks = serving::<relay>().calling::<elsewhere>();
     tasks.of_service(SERVICE)
+}
+
+/// A worker of the tasks, which follows a setting as well.
+fn worker(bus: &Bus) -> Worker {
+    tasks().worker(bus).follow(Level(0))
 }
 
 /// As the harness does, but a connection that is not made is one of the things that do not work.
@@ -60,15 +74,27 @@ async fn connect(network: &Network, user: &str) -> Result<Bus, String> {
 
 /// Everything a worker does, seen by one who may see all; the first thing that does not work.
 async fn works(permissions: &str) -> Result<(), String> {
-    let network = Network::start([("worker", permissions)]).await;
+    let network = Network::start_with(JETSTREAM, [("worker", permissions)]).await;
     let mut witness = Witness::start(&network, RELAY).await;
+    let bucket = Bucket::create(witness.bus(), "metropolis").await;
     let bus = connect(&network, "worker").await?;
-    let worker = within(2 * SOON, tasks().worker(&bus).start());
+    let worker = within(2 * SOON, worker(&bus).start());
     let worker = worker.await.map_err(|error| error.to_string())?;
     let instance = witness.announced().await?;
     witness.sees(&instance).await?;
+    follows(&witness, &bucket, &worker).await?;
     within(2 * SOON, worker.stop()).await;
     witness.parted(&instance).await
+}
+
+/// The worker hears of what is put into the bucket, and reads it.
+async fn follows(witness: &Witness, bucket: &Bucket, worker: &RunningWorker) -> Result<(), String> {
+    bucket.put("setting.people.level", "7").await;
+    let level = || worker.setting::<Level>().map(|level| level.0);
+    if !holds_within(SOON, async || level() == Some(7)).await {
+        return Err(format!("the setting is {:?}", level()));
+    }
+    witness.steers(bucket, worker.instance()).await
 }
 
 /// Answers everybody alike.
@@ -89,10 +115,10 @@ fn subject(text: String) -> Subject {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn they_are_enough_and_every_line_of_them_is_needed() {
-    let text = tasks().permissions().to_string();
+    let text = worker(&Bus::embedded()).permissions().unwrap().to_string();
     let enough = works(&text).await;
     assert_eq!(enough, Ok(()), "{text}");
-    each_is_needed(&text, 1 + 9 + 2 + 5 + 1, works).await;
+    each_is_needed(&text, 1 + 9 + 2 + 2 + 5 + 1 + 1, works).await;
 }
 
 /// Everything a caller does.

@@ -35,6 +35,7 @@ const PINGS_MAX: usize = 65_536;
 pub(super) struct Link {
     outbox: Arc<Outbox>,
     payload_max: AtomicUsize,
+    has_jetstream: AtomicBool,
     /// Servers this one has told of.
     heard_of: Mutex<Vec<Address>>,
     /// Who waits for the next `PONG`, in the order of their `PING`s.
@@ -53,6 +54,7 @@ impl Link {
         let link = Arc::new(Self {
             outbox: Arc::new(Outbox::new(dialled.writer)),
             payload_max: AtomicUsize::new(0),
+            has_jetstream: AtomicBool::new(false),
             heard_of: Mutex::default(),
             pings: Mutex::default(),
             pieces: AtomicU64::new(0),
@@ -75,6 +77,10 @@ impl Link {
 
     pub(super) fn payload_max(&self) -> usize {
         self.payload_max.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_jetstream(&self) -> bool {
+        self.has_jetstream.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -173,6 +179,8 @@ impl Link {
     fn learn(&self, server: &ServerInfo) {
         self.payload_max
             .store(server.max_payload, Ordering::Relaxed);
+        self.has_jetstream
+            .store(server.jetstream, Ordering::Relaxed);
         let servers = server.connect_urls.iter().flat_map(|url| url.parse());
         *lock(&self.heard_of) = servers.collect();
     }

@@ -46,6 +46,8 @@ pub(super) enum ProtocolError {
 pub(super) struct ServerInfo {
     pub(super) version: String,
     pub(super) max_payload: usize,
+    /// Whether it has a part in JetStream itself, and not only leads to a server that has.
+    pub(super) jetstream: bool,
     pub(super) nonce: String,
     pub(super) connect_urls: Vec<String>,
     pub(super) tls_required: bool,

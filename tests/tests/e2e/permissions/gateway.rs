@@ -19,6 +19,7 @@ const ROUNDS: usize = 6;
 pub(super) type Request = (&'static str, &'static str, &'static str);
 
 const RELAY: Request = ("POST", "/permissions/relay", "1");
+const LARGE: Request = ("POST", "/permissions/relay", "10");
 const FIXED: Request = ("GET", "/permissions/fixed/5", "");
 const HUM: Request = ("POST", "/permissions/hum", "{}");
 
@@ -51,8 +52,10 @@ async fn printed(folder: &Path, subjects: &[&str]) -> String {
 /// Everything a gateway does; the first thing that does not work.
 async fn serves(folder: &Path, block: &str) -> Result<(), String> {
     let worker = tasks().permissions().to_string();
-    let network = Network::start([("worker", &*worker), ("gateway", block)]).await;
+    let users = [("worker", &*worker), ("gateway", block)];
+    let network = Network::start_with(JETSTREAM, users).await;
     let witness = network.connect(WITNESS).await;
+    let bucket = Bucket::create(&witness, "metropolis").await;
     answer_all(&witness).await;
     let worker = tasks().worker(&network.connect("worker").await);
     let worker = within(2 * SOON, worker.start());
@@ -64,6 +67,9 @@ async fn serves(folder: &Path, block: &str) -> Result<(), String> {
     comes(address, FIXED, 200).await?;
     console_hears(address, SERVICE).await?;
     joins_stays_and_leaves(&witness, address).await?;
+    // A body of two bytes is too large from then on.
+    bucket.put("gateway", r#"{"body_max": 1}"#).await;
+    comes(address, LARGE, 413).await?;
     within(2 * SOON, worker.stop()).await;
     comes(address, RELAY, 404).await
 }
@@ -191,7 +197,7 @@ async fn what_the_program_prints_is_enough_and_every_line_of_it_is_needed() {
     let enough = serves(folder.path(), &text).await;
     assert_eq!(enough, Ok(()), "{text}");
     let works = async |block: &str| serves(folder.path(), block).await;
-    each_is_needed(&text, 3 + 7, works).await;
+    each_is_needed(&text, 4 + 8, works).await;
 }
 
 #[tokio::test]

@@ -11,12 +11,14 @@ const PALINDROME: Job = Job {
     called: ["foo.bar", "\"anna\""],
 };
 
+const LARGE: Request = ("POST", "/foo/bar", r#"{"data":"anna"}"#);
 const REQUEST: Request = ("GET", "/palindrome?data=anna", "");
 
 /// Everything such a process does; the first thing that does not work.
 async fn serves(block: &str) -> Result<(), String> {
-    let network = Network::start([("gateway", block)]).await;
+    let network = Network::start_with(JETSTREAM, [("gateway", block)]).await;
     let mut witness = Witness::start(&network, PALINDROME).await;
+    let bucket = Bucket::create(witness.bus(), "metropolis").await;
     let launch = Process::example("caller")
         .env("METROPOLIS_NATS_URL", network.url("gateway"))
         .env("METROPOLIS_CONNECT_TIMEOUT", "5s")
@@ -27,6 +29,9 @@ async fn serves(block: &str) -> Result<(), String> {
     console_hears(address, PALINDROME.service).await?;
     let instance = witness.announced().await?;
     witness.sees(&instance).await?;
+    witness.steers(&bucket, &instance).await?;
+    bucket.put("gateway", r#"{"body_max": 1}"#).await;
+    comes(address, LARGE, 413).await?;
     process.signal("TERM").await;
     process.wait_exit(2 * SOON).await;
     witness.parted(&instance).await
@@ -37,5 +42,5 @@ async fn both_blocks_together_are_enough_and_every_line_of_them_is_needed() {
     let text = examples::caller().to_string();
     let enough = serves(&text).await;
     assert_eq!(enough, Ok(()), "{text}");
-    each_is_needed(&text, (1 + 1 + 9 + 1) + (3 + 4) + 1, serves).await;
+    each_is_needed(&text, (1 + 1 + 9 + 1 + 2) + (3 + 4 + 1) + 1, serves).await;
 }

@@ -42,6 +42,31 @@ impl Witness {
         }
     }
 
+    pub(super) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The instance hears of a document for its service, and puts it in force.
+    pub(super) async fn steers(&self, bucket: &Bucket, instance: &str) -> Result<(), String> {
+        let key = format!("service.{}", self.job.service);
+        let revision = bucket.put(&key, "{}").await;
+        let stats = format!("{}.{}.{instance}", service::STATS, self.job.service);
+        let wanted = format!(r#""metropolis.applied.{key}":"{revision}""#);
+        let is_applied = async || {
+            let answers = gather(&self.bus, subject(stats.clone()), PATIENCE).await;
+            answers.is_ok_and(|answers| {
+                let mut texts = answers
+                    .iter()
+                    .map(|answer| String::from_utf8_lossy(&answer.payload));
+                texts.any(|text| text.contains(&wanted))
+            })
+        };
+        match holds_within(SOON, is_applied).await {
+            true => Ok(()),
+            false => Err(format!("{key} is not followed")),
+        }
+    }
+
     /// The instance that says it has come.
     pub(super) async fn announced(&mut self) -> Result<String, String> {
         let topic = format!("{}.{}", service::ANNOUNCE, self.job.service);

@@ -1,0 +1,7 @@
+#[derive(metropolis::Setting)]
+#[setting(key = "limits")]
+struct Limits {
+    items: u32,
+}
+
+fn main() {}

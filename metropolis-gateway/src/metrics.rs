@@ -68,10 +68,13 @@ impl Metrics {
             usual_status,
             ..Meter::default()
         });
-        // Here, so that routes which come and go leave nothing behind.
-        meters.retain(|_, known| known.strong_count() > 0);
         meters.insert(key, Arc::downgrade(&meter));
         meter
+    }
+
+    /// Forgets routes that are gone, so that those which come and go leave nothing behind.
+    pub(crate) fn forget_unused(&self) {
+        lock(&self.meters).retain(|_, known| known.strong_count() > 0);
     }
 
     pub(crate) fn unrouted(&self) -> &Meter {
@@ -248,7 +251,8 @@ mod tests {
         assert_eq!(lines(&second), [(1, 200)]);
         drop(second);
         assert_eq!(lines(&metrics.meter("GET", "/a".to_owned(), 200)), []);
-        assert_eq!(lock(&metrics.meters).len(), 1);
+        metrics.forget_unused();
+        assert_eq!(lock(&metrics.meters).len(), 0);
     }
 
     #[test]

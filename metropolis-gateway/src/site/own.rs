@@ -11,7 +11,7 @@ use http::request::Parts;
 use http_body_util::Full;
 use hyper::body::Body;
 
-use super::routes::{Routes, Target};
+use super::routes::{Description, Routes, Target};
 use super::{Side, Site};
 use crate::admin::{self, BuiltIn};
 use crate::console::{self, Ask, Attempt, Console, Now};
@@ -35,7 +35,7 @@ impl Site {
     ) -> Result<Response<Bytes>, Refusal> {
         match path {
             BuiltIn::Asset(asset) => Ok(asset.answer(&asked.head.headers)),
-            BuiltIn::OpenApi => Ok(admin::json(asked.routes.openapi.clone())),
+            BuiltIn::OpenApi => describe(&asked.routes.openapi).await.map(admin::json),
             BuiltIn::Routes => Ok(admin::json(asked.routes.listing.clone())),
             BuiltIn::Healthz => Ok(admin::json(Bytes::from_static(br#"{"status":"alive"}"#))),
             BuiltIn::Readyz if self.readiness.check().await => {
@@ -97,6 +97,16 @@ impl Site {
             Err(refusal) => Box::pin(ready(refusal.into_response(None, None))),
         }
     }
+}
+
+/// Making the document of thousands of routes takes a while, in which a thread of the runtime would do nothing else.
+async fn describe(description: &Arc<Description>) -> Result<Bytes, Refusal> {
+    if let Some(text) = description.known() {
+        return Ok(text);
+    }
+    let description = Arc::clone(description);
+    let text = tokio::task::spawn_blocking(move || description.text());
+    text.await.map_err(|_| Refusal::NotReady)
 }
 
 fn is_of_task(routes: &Routes, head: &Parts) -> Result<bool, Refusal> {

@@ -1,7 +1,7 @@
 //! Routes: everything that is answered at one moment. Immutable; a change makes another one, which is swapped in whole.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use metropolis::listing::Line;
@@ -30,13 +30,21 @@ pub(super) enum Target {
 pub(crate) struct Routes {
     pub(super) public: Table<Target>,
     pub(super) admin: Table<Target>,
-    pub(super) openapi: Bytes,
+    pub(super) openapi: Arc<Description>,
     pub(super) listing: Bytes,
     meters: Vec<Arc<Meter>>,
     tasks: usize,
     instances: BTreeMap<String, usize>,
     /// What all of it was made of.
     pub(super) admitted: Arc<Admitted>,
+}
+
+/// The OpenAPI document, made when it is first asked for: of thousands of routes it takes a second and much memory to
+/// make, and tables change more often than anybody reads it.
+#[derive(Debug)]
+pub(super) struct Description {
+    admitted: Arc<Admitted>,
+    text: OnceLock<Bytes>,
 }
 
 /// What `/_routes` answers.
@@ -54,7 +62,7 @@ struct Listed<'a> {
 }
 
 impl Routes {
-    /// Works out tables and documents. Takes milliseconds where there are many operations.
+    /// Works out the tables and the listing. Takes milliseconds where there are many operations.
     pub(super) fn of(admitted: Admitted, base: &Base) -> Self {
         let Base {
             paths,
@@ -62,6 +70,7 @@ impl Routes {
             configuration,
             ..
         } = base;
+        metrics.forget_unused();
         let operations = &admitted.operations;
         let listed = Listed {
             routes: operations.iter().map(Operation::line).collect(),
@@ -73,17 +82,17 @@ impl Routes {
         let tasks = tasks(operations, metrics);
         let meters = tasks.iter().map(|task| Arc::clone(task.meter()));
         let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, paths)).collect();
+        let listing = serde_json::to_vec(&listed).expect("a listing is plain data");
+        let admitted = Arc::new(admitted);
         Self {
             tasks: tasks.len(),
             meters,
             instances: instances(&admitted.services),
             public: table(tasks, &paths.public, metrics),
             admin: table(Vec::new(), &paths.admin, metrics),
-            openapi: openapi::document(operations).to_string().into(),
-            listing: serde_json::to_vec(&listed)
-                .expect("a listing is plain data")
-                .into(),
-            admitted: Arc::new(admitted),
+            openapi: Arc::new(Description::of(&admitted)),
+            listing: listing.into(),
+            admitted,
         }
     }
 
@@ -105,6 +114,29 @@ impl Routes {
     /// How many services on the bus are not served.
     pub(crate) fn quarantined(&self) -> usize {
         self.admitted.quarantined.len()
+    }
+}
+
+impl Description {
+    fn of(admitted: &Arc<Admitted>) -> Self {
+        Self {
+            admitted: Arc::clone(admitted),
+            text: OnceLock::new(),
+        }
+    }
+
+    /// The document, if it was made.
+    pub(super) fn known(&self) -> Option<Bytes> {
+        self.text.get().cloned()
+    }
+
+    /// The document; whoever else asks meanwhile waits for the same.
+    pub(super) fn text(&self) -> Bytes {
+        let make = || {
+            let document = openapi::document(&self.admitted.operations);
+            document.to_string().into()
+        };
+        self.text.get_or_init(make).clone()
     }
 }
 

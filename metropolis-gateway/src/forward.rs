@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, Response, StatusCode};
 use hyper::body::Body;
-use metropolis::Client;
 use metropolis::bus::{Bus, Outgoing};
 use metropolis::input::{Place, Text};
 use metropolis::route::Route;
 use metropolis::subject::Subject;
+use metropolis::{CallError, Client};
 
 use self::body::{Content, Kind};
+use self::places::{Places, Taken};
 use crate::access::Passage;
 use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
@@ -29,6 +30,7 @@ mod body;
 mod headers;
 mod legacy;
 mod message;
+mod places;
 mod query;
 
 pub(crate) use body::whole;
@@ -47,6 +49,9 @@ pub(crate) struct TaskRoute {
     names: Vec<String>,
     takes_body: bool,
     status: StatusCode,
+    places: Places,
+    /// Workers on the bus that serve it, as far as they are known.
+    instances: Option<usize>,
 }
 
 /// What all routes share.
@@ -77,7 +82,11 @@ impl Forwarding {
 
 impl TaskRoute {
     /// `None` for a task that has no route.
-    pub(crate) fn of(operation: &Operation, metrics: &Metrics) -> Option<Self> {
+    pub(crate) fn of(
+        operation: &Operation,
+        instances: Option<usize>,
+        metrics: &Metrics,
+    ) -> Option<Self> {
         let route = operation.route.as_ref()?;
         let status = operation.contract().status;
         Some(Self {
@@ -88,6 +97,8 @@ impl TaskRoute {
             takes_body: route.method.has_body(),
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
             operation: operation.clone(),
+            places: Places::default(),
+            instances,
         })
     }
 
@@ -103,6 +114,27 @@ impl TaskRoute {
     /// What is counted of its requests.
     pub(crate) fn meter(&self) -> &Arc<Meter> {
         &self.meter
+    }
+
+    /// Where instances are not known, only they can say that they are full.
+    fn take_place(&self) -> Result<Taken<'_>, Refusal> {
+        let taken = self.places.take(self.instances.unwrap_or(usize::MAX));
+        taken.map_err(|retry_after| {
+            Refusal::Call(CallError::Busy {
+                retry_after,
+                places: None,
+            })
+        })
+    }
+
+    fn note<T>(&self, outcome: &Result<T, CallError>) {
+        if let Err(CallError::Busy {
+            retry_after,
+            places: Some(places),
+        }) = outcome
+        {
+            self.places.note_full(*places, *retry_after);
+        }
     }
 
     fn answers_json(&self) -> bool {
@@ -131,6 +163,7 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
     passage: &mut Passage<'_>,
 ) -> Result<Response<Bytes>, Refusal> {
     let kind = checked(task, head, body)?;
+    let _place = task.take_place()?;
     let mut headers = headers::for_task(&head.headers, &forwarding.headers)?;
     let trace = passage.trace().clone();
     traced::pass_on(
@@ -164,6 +197,7 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         .exchange(outgoing, template, timeout, &trace);
     let answered = exchange.await;
     passage.by(answered.instance);
+    task.note(&answered.outcome);
     let success = answered.outcome?;
     match task.operation.format {
         Format::Json => answer::of(task, success),

@@ -290,7 +290,7 @@ impl Refusal {
     /// When to try again, where that may help.
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Call(CallError::Busy { retry_after }) => Some(*retry_after),
+            Self::Call(CallError::Busy { retry_after, .. }) => Some(*retry_after),
             refusal => refusal.row().retry.then_some(RETRY_DEFAULT),
         }
     }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -40,6 +41,8 @@ pub enum CallError {
     Busy {
         /// When it is worth asking again.
         retry_after: Duration,
+        /// How many requests of the task that worker takes at a time, if it says so.
+        places: Option<NonZeroU32>,
     },
     /// The call could not be sent: no connection, or too many calls in flight. Nothing ran.
     #[error("the call was not sent: {0}")]
@@ -393,7 +396,13 @@ fn read(incoming: Incoming) -> Answered {
     let outcome = match Reply::decode(incoming.headers, incoming.payload) {
         Reply::Success(success) => Ok(success),
         Reply::Fault(fault) => Err(CallError::Fault(fault)),
-        Reply::NotStarted(NotStarted::Busy { retry_after }) => Err(CallError::Busy { retry_after }),
+        Reply::NotStarted(NotStarted::Busy {
+            retry_after,
+            places,
+        }) => Err(CallError::Busy {
+            retry_after,
+            places,
+        }),
         Reply::NotStarted(NotStarted::Expired) => Err(CallError::Expired),
     };
     Answered { outcome, instance }

@@ -22,6 +22,8 @@ pub const TIMEOUT_MS: &str = "Metropolis-Timeout-Ms";
 pub const NOT_STARTED: &str = "Metropolis-Not-Started";
 /// Milliseconds after which a busy worker may be asked again.
 pub const RETRY_AFTER_MS: &str = "Metropolis-Retry-After-Ms";
+/// How many requests of the task a busy worker takes at a time, those that wait included.
+pub const PLACES: &str = "Metropolis-Places";
 /// The worker that wrote a fault.
 pub const INSTANCE: &str = "Metropolis-Instance";
 /// How many parts a contract is served in; on every one of them.

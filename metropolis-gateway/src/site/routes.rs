@@ -79,7 +79,8 @@ impl Routes {
             configuration,
             unreadable_answers: admitted.unread_answers,
         };
-        let tasks = tasks(operations, metrics);
+        let instances = instances(&admitted.services);
+        let tasks = tasks(operations, &instances, metrics);
         let meters = tasks.iter().map(|task| Arc::clone(task.meter()));
         let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, paths)).collect();
         let listing = serde_json::to_vec(&listed).expect("a listing is plain data");
@@ -87,7 +88,7 @@ impl Routes {
         Self {
             tasks: tasks.len(),
             meters,
-            instances: instances(&admitted.services),
+            instances,
             public: table(tasks, &paths.public, metrics),
             admin: table(Vec::new(), &paths.admin, metrics),
             openapi: Arc::new(Description::of(&admitted)),
@@ -140,11 +141,16 @@ impl Description {
     }
 }
 
-fn tasks(operations: &[Operation], metrics: &Metrics) -> Vec<TaskRoute> {
-    let tasks = operations.iter();
-    tasks
-        .filter_map(|operation| TaskRoute::of(operation, metrics))
-        .collect()
+fn tasks(
+    operations: &[Operation],
+    instances: &BTreeMap<String, usize>,
+    metrics: &Metrics,
+) -> Vec<TaskRoute> {
+    let task = |operation: &Operation| {
+        let instances = instances.get(&operation.service).copied();
+        TaskRoute::of(operation, instances, metrics)
+    };
+    operations.iter().filter_map(task).collect()
 }
 
 fn instances(services: &[Service]) -> BTreeMap<String, usize> {

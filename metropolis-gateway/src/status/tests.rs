@@ -112,7 +112,10 @@ fn nothing_ran_where_the_client_may_try_again() {
     for (ms, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (59_999, "60")] {
         let retry_after = Duration::from_millis(ms);
         check(
-            call(CallError::Busy { retry_after }),
+            call(CallError::Busy {
+                retry_after,
+                places: None,
+            }),
             503,
             "busy",
             full,

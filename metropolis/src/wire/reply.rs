@@ -1,5 +1,6 @@
 //! A reply and its three forms: a value, a fault, or the word that nothing ran.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    CONTENT_TYPE, ERROR, ERROR_CODE, Headers, INSTANCE, NOT_STARTED, PROBLEM_JSON, RETRY_AFTER_MS,
-    one_line,
+    CONTENT_TYPE, ERROR, ERROR_CODE, Headers, INSTANCE, NOT_STARTED, PLACES, PROBLEM_JSON,
+    RETRY_AFTER_MS, one_line,
 };
 use crate::fault::Fault;
 use crate::trace::TraceId;
@@ -45,6 +46,8 @@ pub enum NotStarted {
     Busy {
         /// When it is worth asking again.
         retry_after: Duration,
+        /// How many places that worker has for the task, if it says so.
+        places: Option<NonZeroU32>,
     },
     /// The caller's time was up before a place was free.
     Expired,
@@ -143,8 +146,14 @@ fn encode_fault(fault: &Fault, instance: &str) -> (Headers, Bytes) {
 fn encode_not_started(why: NotStarted, instance: &str) -> (Headers, Bytes) {
     let (mut headers, payload) = encode_fault(&why.as_fault(), instance);
     match why {
-        NotStarted::Busy { retry_after } => {
+        NotStarted::Busy {
+            retry_after,
+            places,
+        } => {
             set(&mut headers, NOT_STARTED, "busy");
+            if let Some(places) = places {
+                set(&mut headers, PLACES, &places.to_string());
+            }
             set(
                 &mut headers,
                 RETRY_AFTER_MS,
@@ -167,6 +176,7 @@ fn decode_not_started(headers: &Headers) -> Option<NotStarted> {
     match headers.get(NOT_STARTED)? {
         "busy" => Some(NotStarted::Busy {
             retry_after: retry_after(headers),
+            places: headers.get(PLACES).and_then(|text| text.parse().ok()),
         }),
         "expired" => Some(NotStarted::Expired),
         _ => None,

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use serde_json::json;
 
 use super::*;
@@ -69,7 +71,11 @@ fn a_message_of_several_lines_becomes_one_clean_header() {
 #[test]
 fn what_did_not_start_says_so_in_a_header_alone() {
     let retry_after = Duration::from_millis(1500);
-    for why in [NotStarted::Busy { retry_after }, NotStarted::Expired] {
+    let busy = |places| NotStarted::Busy {
+        retry_after,
+        places: NonZeroU32::new(places),
+    };
+    for why in [busy(0), busy(512), NotStarted::Expired] {
         let (headers, payload) = Reply::NotStarted(why).encode("i");
         let Reply::NotStarted(read) = Reply::decode(headers.clone(), payload.clone()) else {
             panic!("{why:?} stays so");

@@ -12,6 +12,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -139,7 +140,7 @@ impl Lane {
         match self.admit(incoming) {
             Admission::Runs(incoming) => self.run(incoming),
             Admission::Waits => {}
-            Admission::Busy(incoming) => self.reply(incoming.reply, busy(), Duration::ZERO),
+            Admission::Busy(incoming) => self.reply(incoming.reply, self.full(), Duration::ZERO),
         }
     }
 
@@ -167,6 +168,10 @@ impl Lane {
 
     fn concurrency(&self) -> usize {
         self.dispatch.limits().concurrency()
+    }
+
+    fn full(&self) -> Reply {
+        busy(u32::try_from(2 * self.concurrency()).ok())
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -248,7 +253,7 @@ impl Lane {
 
     fn start(&self, incoming: Incoming) -> Start {
         if self.is_aborted() {
-            return Start::Ended(busy(), Duration::ZERO);
+            return Start::Ended(busy(None), Duration::ZERO);
         }
         match self.open(incoming) {
             Err(reply) => Start::Ended(reply, Duration::ZERO),
@@ -429,9 +434,11 @@ fn panicked(panic: &(dyn Any + Send)) -> Reply {
     )))
 }
 
-fn busy() -> Reply {
+/// Says how many places there are, where there are any.
+fn busy(places: Option<u32>) -> Reply {
     Reply::NotStarted(NotStarted::Busy {
         retry_after: RETRY_AFTER,
+        places: places.and_then(NonZeroU32::new),
     })
 }
 

@@ -159,7 +159,7 @@ async fn past_its_places_and_its_wait_room_a_task_is_busy_at_once() {
         for call in calls {
             match within(Duration::from_secs(5), call).await.unwrap() {
                 Ok(()) => done += 1,
-                Err(CallError::Busy { retry_after }) if !retry_after.is_zero() => busy += 1,
+                Err(CallError::Busy { retry_after, .. }) if !retry_after.is_zero() => busy += 1,
                 Err(error) => panic!("{error:?}"),
             }
         }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it cannot unwrap")]
 
 mod cluster;
+mod crowd;
 mod load;
 mod memory;
 mod poison;

@@ -1,0 +1,126 @@
+//! Places: while workers are full, what they would refuse is refused here.
+//!
+//! A refusal over the bus costs three processes nearly as much as a small answer does, so a crowd that is refused takes
+//! the time of those who could be answered. Whoever is full says how many places it has; until it may be asked again, no
+//! more requests of the route are under way than all its instances have places. A stuck instance costs the others
+//! nothing that way, unlike limits that are guessed from the share of refusals: what it holds counts as taken.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For how long what one worker said holds at most, whatever it asks for.
+const WINDOW_MAX: Duration = Duration::from_secs(5);
+
+/// The requests of one route that are under way from this gateway.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    taken: AtomicUsize,
+    /// Whether a worker was full of late; most requests look at this alone.
+    may_be_full: AtomicBool,
+    full: Mutex<Option<Full>>,
+}
+
+/// What a worker said that was full.
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    places: usize,
+    retry_after: Duration,
+    until: Instant,
+}
+
+/// A request that is under way, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Taken<'p>(&'p Places);
+
+impl Places {
+    /// Takes a place of those that so many instances have.
+    ///
+    /// # Errors
+    /// With the time after which it is worth asking again, when there is none. Nothing was sent.
+    pub(super) fn take(&self, instances: usize) -> Result<Taken<'_>, Duration> {
+        let before = self.taken.fetch_add(1, Ordering::Relaxed);
+        let taken = Taken(self);
+        if !self.may_be_full.load(Ordering::Relaxed) {
+            return Ok(taken);
+        }
+        match self.full_at(Instant::now()) {
+            Some(full) if before >= full.places.saturating_mul(instances) => Err(full.retry_after),
+            _ => Ok(taken),
+        }
+    }
+
+    /// A worker was full, and said how many places it has.
+    pub(super) fn note_full(&self, places: NonZeroU32, retry_after: Duration) {
+        let full = Full {
+            places: usize::try_from(places.get()).unwrap_or(usize::MAX),
+            retry_after,
+            until: Instant::now() + retry_after.min(WINDOW_MAX),
+        };
+        *self.full() = Some(full);
+        self.may_be_full.store(true, Ordering::Relaxed);
+    }
+
+    fn full_at(&self, now: Instant) -> Option<Full> {
+        let mut full = self.full();
+        *full = full.filter(|full| now < full.until);
+        if full.is_none() {
+            self.may_be_full.store(false, Ordering::Relaxed);
+        }
+        *full
+    }
+
+    fn full(&self) -> MutexGuard<'_, Option<Full>> {
+        // Nothing under this lock can panic halfway, so a poisoned one holds whole values.
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(1);
+    const ONE: NonZeroU32 = NonZeroU32::MIN;
+
+    #[test]
+    fn nothing_is_refused_while_nobody_was_full() {
+        let places = Places::default();
+        let all: Vec<_> = (0..100).map(|_| places.take(1)).collect();
+        assert!(all.iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn no_more_go_out_than_all_instances_have_places() {
+        let places = Places::default();
+        places.note_full(ONE.saturating_add(1), SOON);
+        let mut all: Vec<_> = (0..6).map(|_| places.take(2)).collect();
+        let taken = all.iter().filter(|one| one.is_ok()).count();
+        assert_eq!((taken, all.pop().map(Result::err)), (4, Some(Some(SOON))));
+        drop(all);
+        assert!(places.take(2).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_holds_until_it_is_worth_asking_again() {
+        let places = Places::default();
+        places.note_full(ONE, Duration::ZERO);
+        let _one = places.take(1);
+        assert!(places.take(1).is_ok());
+    }
+
+    #[test]
+    fn whoever_gives_up_gives_the_place_back() {
+        let places = Places::default();
+        places.note_full(ONE, SOON);
+        assert!(matches!((places.take(1), places.take(1)), (Ok(_), Err(_))));
+        assert_eq!(places.taken.load(Ordering::Relaxed), 0);
+    }
+}

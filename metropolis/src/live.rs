@@ -1,7 +1,7 @@
 //! Live: configuration that changes while a process runs, read from a key-value bucket of JetStream where there is one.
 //!
-//! A [document](document) says what an operator wants of a worker, and its [limits](limits) are where that is in force; a
-//! [setting] is a value of the application's own. Both come from a [bucket] by way of a [follower]. Who puts a document in
+//! A `document` says what an operator wants of a worker, and its `limits` are where that is in force; a
+//! `setting` is a value of the application's own. Both come from a `bucket` by way of a `follower`. Who puts a document in
 //! force is the worker's or the gateway's affair: nothing here knows either. How it looks to an operator is in
 //! `docs/live.md`.
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -88,8 +88,20 @@ impl Process {
     /// Settings of the test's own environment do not reach it, and colours are off, so that lines
     /// can be compared.
     pub fn example(name: &str) -> Launch {
-        let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        let mut launch = Self::program(install::profile_dir().join(file));
+        let mut launch = Self::program(example_file(name));
+        launch.is_ours = true;
+        launch
+    }
+
+    /// Names an example for which signals mean what they do by default. A process ignores what its parent ignores, and
+    /// `nohup cargo test` ignores SIGHUP.
+    pub fn example_with_default_signals(name: &str) -> Launch {
+        let mut launch = Self::program("env");
+        launch.name = name.to_owned();
+        launch
+            .command
+            .arg("--default-signal")
+            .arg(example_file(name));
         launch.is_ours = true;
         launch
     }
@@ -335,6 +347,11 @@ pub(crate) fn forget_this_package(cargo: &mut std::process::Command) {
             cargo.env_remove(&key);
         }
     }
+}
+
+fn example_file(name: &str) -> PathBuf {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    install::profile_dir().join(file)
 }
 
 /// Whether a variable could change what a process of ours does.

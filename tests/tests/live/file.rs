@@ -185,7 +185,7 @@ async fn routes_and_log_change_under_load_and_a_bad_file_changes_nothing() {
 #[tokio::test]
 async fn without_a_file_the_signal_ends_the_program() {
     let network = Network::start([] as [(&str, &str); 0]).await;
-    let mut gateway = Process::example("metropolis-gateway")
+    let mut gateway = Process::example_with_default_signals("metropolis-gateway")
         .args(["--log-format", "text"])
         .args([
             "--nats-url",

@@ -19,11 +19,6 @@ use self::config_file::{ConfigFile, FileError};
 mod config_file;
 mod reload;
 
-/// It takes a tenth off the CPU time of a request.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Serves the services on a NATS server over HTTP: routes, status codes and an OpenAPI document come from the services
 /// themselves, as they join and leave.
 #[derive(Debug, Parser)]

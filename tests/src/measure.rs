@@ -15,3 +15,16 @@ pub mod report;
 
 pub use plan::Plan;
 pub use player::Player;
+
+/// Runs a bench. The load needs one thread at most, and would otherwise take that of what is measured.
+///
+/// # Panics
+///
+/// When the system has no thread for a runtime.
+pub fn block_on(bench: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the system has a thread for a runtime")
+        .block_on(bench);
+}

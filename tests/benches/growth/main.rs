@@ -4,7 +4,7 @@
 //! and shorter rounds. Every process is new at each step.
 
 use metropolis_tests::measure::plan::Part;
-use metropolis_tests::measure::{Plan, limits, report};
+use metropolis_tests::measure::{Plan, block_on, limits, report};
 
 mod connections;
 mod payloads;
@@ -18,15 +18,6 @@ fn main() {
         Part::Role(words) => roles::play(&words),
         Part::Bench(plan) => block_on(bench(&plan)),
     }
-}
-
-/// The load needs one thread at most, and would otherwise take the one of the contender.
-fn block_on(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the system has a thread for a runtime")
-        .block_on(future);
 }
 
 async fn bench(plan: &Plan) {

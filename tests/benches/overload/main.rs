@@ -6,7 +6,7 @@
 
 use metropolis_tests::measure::cores::Cores;
 use metropolis_tests::measure::plan::Part;
-use metropolis_tests::measure::{Plan, limits, report};
+use metropolis_tests::measure::{Plan, block_on, limits, report};
 
 mod roles;
 mod scenario;
@@ -20,14 +20,6 @@ fn main() {
         Part::Role(words) => roles::play(&words),
         Part::Bench(plan) => block_on(bench(&plan)),
     }
-}
-
-fn block_on(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the system has a thread for a runtime")
-        .block_on(future);
 }
 
 async fn bench(plan: &Plan) {

@@ -5,7 +5,7 @@
 //! of its own: the program that users run, or this binary again with a role as its argument.
 
 use metropolis_tests::measure::plan::Part;
-use metropolis_tests::measure::{Plan, report};
+use metropolis_tests::measure::{Plan, block_on, report};
 
 mod cast;
 mod contest;
@@ -21,15 +21,6 @@ fn main() {
         Part::Role(words) => roles::play(&words),
         Part::Bench(plan) => block_on(bench(&plan)),
     }
-}
-
-/// The load needs one thread at most, and would otherwise take the one of the contender.
-fn block_on(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the system has a thread for a runtime")
-        .block_on(future);
 }
 
 async fn bench(plan: &Plan) {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use metropolis_tests::NatsServer;
 use metropolis_tests::measure::load::Load;
 use metropolis_tests::measure::report::{self, Spread, progress, ratio, verdict};
-use metropolis_tests::measure::{Plan, plan};
+use metropolis_tests::measure::{Plan, block_on, plan};
 use roles::{Part, Role};
 
 mod roles;
@@ -48,15 +48,6 @@ fn main() {
         plan::Part::Role(words) => roles::play(&words),
         plan::Part::Bench(plan) => block_on(bench(&plan)),
     }
-}
-
-/// The load needs one thread at most, and would otherwise take that of what is measured.
-fn block_on(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("the system has a thread for a runtime")
-        .block_on(future);
 }
 
 async fn bench(plan: &Plan) {

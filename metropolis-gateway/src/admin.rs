@@ -8,7 +8,6 @@ use metropolis::telemetry::exposition::MEDIA_TYPE;
 use metropolis::wire::JSON;
 
 use crate::assets::{self, Asset};
-use crate::console::Ask;
 
 /// Paths that are the gateway's, now or in a release to come; no task can have them.
 const RESERVED: &[&str] = &[
@@ -23,6 +22,17 @@ const RESERVED: &[&str] = &[
 
 /// First segments below which everything is the gateway's.
 const RESERVED_BELOW: &[&str] = &["_console", "_docs"];
+
+/// What the page of the console asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Everything that moves.
+    Data,
+    /// What one task promises.
+    Promise,
+    /// What comes of a request.
+    Attempt,
+}
 
 /// The paths that are the gateway's own.
 #[derive(Debug, Clone, Copy)]

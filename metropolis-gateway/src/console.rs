@@ -31,17 +31,6 @@ mod view;
 pub(crate) use attempt::{Attempt, check_origin, outcome};
 pub(crate) use view::{About, Now};
 
-/// What the page asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
-    /// Everything that moves.
-    Data,
-    /// What one task promises.
-    Promise,
-    /// What comes of a request.
-    Attempt,
-}
-
 /// The shortest time between two questions to all services.
 pub(crate) const ASK_EVERY: Duration = Duration::from_secs(1);
 

@@ -21,12 +21,12 @@ use self::places::{Places, Taken};
 use crate::access::Passage;
 use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
-use crate::site::BodyMax;
 use crate::status::Refusal;
 use crate::traced;
 
 mod answer;
 mod body;
+mod body_max;
 mod headers;
 mod legacy;
 mod message;
@@ -34,6 +34,7 @@ mod places;
 mod query;
 
 pub(crate) use body::whole;
+pub(crate) use body_max::BodyMax;
 pub(crate) use headers::{VALUE_MAX, check_forwarded, forwarded_by_default};
 pub(crate) use query::pairs;
 

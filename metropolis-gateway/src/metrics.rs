@@ -5,17 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use metropolis::telemetry::exposition::{Labels, counter, gauge, histogram};
+use metropolis::telemetry::exposition::Labels;
 use metropolis::telemetry::{Distribution, Histogram, Tally};
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-
-use crate::site::Board;
 
 /// Answers of one route that are told apart by method and status, beside the usual one. Beyond, a status counts as the
 /// first of its hundred: a task may choose among two hundred.
@@ -81,6 +76,11 @@ impl Metrics {
         &self.unrouted
     }
 
+    /// How many requests are being answered.
+    pub(crate) fn active(&self) -> usize {
+        self.active.load(Relaxed)
+    }
+
     /// Notes that a request has come.
     pub(crate) fn begin(&self) {
         self.active.fetch_add(1, Relaxed);
@@ -133,7 +133,7 @@ impl Meter {
     }
 
     /// Every answer that there was, with its labels.
-    fn answers(&self) -> Vec<(Labels<'_>, Distribution)> {
+    pub(crate) fn answers(&self) -> Vec<(Labels<'_>, Distribution)> {
         let line = |method: &'static str, status: u16, durations: &Histogram| {
             let mut labels = self.labels();
             labels.push(("http_request_method", Cow::Borrowed(method)));
@@ -151,7 +151,7 @@ impl Meter {
         lines
     }
 
-    fn faults(&self) -> Vec<(Labels<'_>, u64)> {
+    pub(crate) fn faults(&self) -> Vec<(Labels<'_>, u64)> {
         let faults = lock(&self.faults);
         let line = |(code, count): (&str, u64)| {
             let mut labels = self.labels();
@@ -164,59 +164,6 @@ impl Meter {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What `/metrics` says of the gateway itself.
-#[derive(Debug)]
-pub(crate) struct GatewayFigures {
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) board: Arc<Board>,
-}
-
-impl Collector for GatewayFigures {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let encoder = &mut encoder;
-        let routes = self.board.routes();
-        let meters = || routes.meters().chain([&*self.metrics.unrouted]);
-        histogram(
-            encoder,
-            "http_server_request_duration_seconds",
-            "How long requests took, from their head to their answer. No route: none has taken the request.",
-            meters().flat_map(Meter::answers),
-        )?;
-        gauge(
-            encoder,
-            "http_server_active_requests",
-            "Requests that are being answered.",
-            [(Labels::new(), self.metrics.active.load(Relaxed) as f64)],
-        )?;
-        counter(
-            encoder,
-            "metropolis_gateway_faults",
-            "Requests that were answered with no value, by the code of the answer.",
-            meters().flat_map(Meter::faults),
-        )?;
-        gauge(
-            encoder,
-            "metropolis_gateway_routes",
-            "Routes of tasks that are answered.",
-            [(Labels::new(), routes.tasks() as f64)],
-        )?;
-        gauge(
-            encoder,
-            "metropolis_service_instances",
-            "Instances of a service on the bus that is served.",
-            routes.instances().iter().map(|(service, count)| {
-                (vec![("service", Cow::Borrowed(&**service))], *count as f64)
-            }),
-        )?;
-        gauge(
-            encoder,
-            "metropolis_services_quarantined",
-            "Services on the bus that are not served; /_routes says why.",
-            [(Labels::new(), routes.quarantined() as f64)],
-        )
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use metropolis::Bus;
@@ -15,20 +14,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::follow::Base;
-
-/// The largest body of a request, shared by all threads of a gateway.
-#[derive(Debug, Clone)]
-pub(crate) struct BodyMax(Arc<AtomicUsize>);
-
-impl BodyMax {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.load(Relaxed)
-    }
-}
+use crate::forward::BodyMax;
 
 /// What is in force, as `/_routes` shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -108,7 +94,7 @@ impl Live {
         // It was checked with the rest of the document.
         let _ = override_filter(GATEWAY_KEY, wanted.log.as_deref());
         let new = wanted.body_max.unwrap_or(self.own_body_max);
-        let old = self.body_max.0.swap(new, Relaxed);
+        let old = self.body_max.swap(new);
         if old != new {
             tracing::info!(
                 revision,

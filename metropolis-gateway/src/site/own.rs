@@ -13,8 +13,8 @@ use hyper::body::Body;
 
 use super::routes::{Description, Routes, Target};
 use super::{Side, Site};
-use crate::admin::{self, BuiltIn};
-use crate::console::{self, Ask, Attempt, Console, Now};
+use crate::admin::{self, Ask, BuiltIn};
+use crate::console::{self, Attempt, Console, Now};
 use crate::status::Refusal;
 use crate::table::canonical;
 

@@ -5,7 +5,7 @@
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DataEnum, DeriveInput, Ident, LitStr, Meta};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Ident, LitStr};
 
 use crate::args;
 use crate::errors::{Errors, fault as refuse};
@@ -220,17 +220,13 @@ impl Kind {
 
 /// Every `#[fault(…)]` among the attributes, as one list.
 fn pairs(attrs: &[Attribute], errors: &mut Errors) -> Pairs {
-    let mut pairs = Pairs::default();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("fault")) {
-        match &attr.meta {
-            Meta::List(list) => pairs.extend(list.tokens.clone(), &VOCABULARY, errors),
-            other => {
-                errors.push(refuse::not_a_list(other));
-                pairs.tear();
-            }
-        }
-    }
-    pairs
+    Pairs::of_attributes(
+        attrs,
+        "fault",
+        &VOCABULARY,
+        |other| refuse::not_a_list(other),
+        errors,
+    )
 }
 
 /// The code as written, or the name of the variant in snake case.

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token};
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Token};
 
 use crate::errors::{self, Errors};
 use crate::vocabulary::{Key, Vocabulary};
@@ -33,13 +33,29 @@ impl Pairs {
         pairs
     }
 
-    /// Reads one more list into this one, as when an attribute is written twice.
-    pub(crate) fn extend(
-        &mut self,
-        tokens: TokenStream,
+    /// Every attribute of this name that is above an item, as one list. `not_a_list` says what is wrong with another form.
+    pub(crate) fn of_attributes(
+        attrs: &[Attribute],
+        name: &str,
         vocabulary: &Vocabulary,
+        not_a_list: impl Fn(&Meta) -> syn::Error,
         errors: &mut Errors,
-    ) {
+    ) -> Self {
+        let mut pairs = Self::default();
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
+            match &attr.meta {
+                Meta::List(list) => pairs.extend(list.tokens.clone(), vocabulary, errors),
+                other => {
+                    errors.push(not_a_list(other));
+                    pairs.tear();
+                }
+            }
+        }
+        pairs
+    }
+
+    /// Reads one more list into this one, as when an attribute is written twice.
+    fn extend(&mut self, tokens: TokenStream, vocabulary: &Vocabulary, errors: &mut Errors) {
         let read = |input: ParseStream<'_>| {
             while !input.is_empty() {
                 self.read(input, vocabulary, errors);
@@ -82,7 +98,7 @@ impl Pairs {
     }
 
     /// Notes that something could not be read, so that nothing is missed on its account.
-    pub(crate) fn tear(&mut self) {
+    fn tear(&mut self) {
         self.is_torn = true;
     }
 

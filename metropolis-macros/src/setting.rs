@@ -4,7 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, DeriveInput, LitStr, Meta};
+use syn::{Attribute, DeriveInput, LitStr};
 
 use crate::args;
 use crate::errors::{Errors, setting as refuse};
@@ -62,17 +62,13 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
 
 /// Every `#[setting(…)]` among the attributes, as one list.
 fn pairs(attrs: &[Attribute], errors: &mut Errors) -> Pairs {
-    let mut pairs = Pairs::default();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("setting")) {
-        match &attr.meta {
-            Meta::List(list) => pairs.extend(list.tokens.clone(), &VOCABULARY, errors),
-            other => {
-                errors.push(refuse::not_a_list(other));
-                pairs.tear();
-            }
-        }
-    }
-    pairs
+    Pairs::of_attributes(
+        attrs,
+        "setting",
+        &VOCABULARY,
+        |other| refuse::not_a_list(other),
+        errors,
+    )
 }
 
 /// A key is one token of a subject.

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use metropolis::catalog::{Problem, Problems};
-use metropolis::live::{GATEWAY_KEY, check_name};
+use metropolis::config::check_bucket;
+use metropolis::live::GATEWAY_KEY;
 use metropolis::permissions::Permissions;
 use metropolis::service::{ANNOUNCE, CONTRACT, INFO, LEAVE, PING, STATS};
 use metropolis::subject::Pattern;
@@ -61,7 +62,7 @@ pub(crate) fn with_discovery(
 /// # Errors
 /// When the name is no name of a bucket.
 pub(crate) fn with_bucket(permissions: Permissions, bucket: &str) -> Result<Permissions, Problems> {
-    check_name(bucket).map_err(|why| Problems(vec![Problem::new(why)]))?;
+    check_bucket(bucket).map_err(|why| Problems(vec![Problem::new(why)]))?;
     Ok(permissions.with_bucket(bucket, [GATEWAY_KEY.to_owned()]))
 }
 

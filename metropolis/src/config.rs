@@ -327,11 +327,19 @@ fn service(value: String) -> Result<String, String> {
 }
 
 fn bucket(value: String) -> Result<String, String> {
-    if crate::subject::is_token(&value) {
-        return Ok(value);
+    check_bucket(&value).map(|()| value)
+}
+
+/// Checks the name of a bucket.
+///
+/// # Errors
+/// Says what may stand there.
+pub fn check_bucket(name: &str) -> Result<(), String> {
+    if crate::subject::is_token(name) {
+        return Ok(());
     }
     Err(format!(
-        "`{value}` is no name of a bucket; use letters, digits, `-` and `_`"
+        "`{name}` is no name of a bucket; use letters, digits, `-` and `_`"
     ))
 }
 

@@ -15,7 +15,7 @@ mod members;
 mod setting;
 mod status;
 
-pub use bucket::{Bucket, Entry, check_name, hint_filter, read_subject};
+pub use bucket::{Bucket, Entry, hint_filter, read_subject};
 pub(crate) use excerpt::excerpt;
 pub use findings::{Findings, Refusal};
 pub use follower::Follower;

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::bus::{Bus, SubscribeError};
 use crate::catalog::{Catalog, Entry, Problem, Problems, no_tasks};
-use crate::config::{BUCKET_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings};
+use crate::config::{BUCKET_DEFAULT, STOP_TIMEOUT_DEFAULT, Settings, check_bucket};
 use crate::context::Provisions;
 use crate::health::Health;
-use crate::live::{Bucket, Setting, check_name, service_key, setting_key};
+use crate::live::{Bucket, Setting, service_key, setting_key};
 use crate::permissions::Permissions;
 use crate::service::{self, Breaking, Identity, Offer};
 use crate::spec::TaskSpec;
@@ -325,7 +325,7 @@ impl Worker {
         let Some(bucket) = &self.bucket else {
             return Ok(permissions);
         };
-        check_name(bucket).map_err(|why| Problems(vec![Problem::new(why)]))?;
+        check_bucket(bucket).map_err(|why| Problems(vec![Problem::new(why)]))?;
         let settings = self.provisions.followed().iter();
         let settings = settings.map(|setting| setting_key(&service, setting.key));
         let keys = std::iter::once(service_key(&service)).chain(settings);

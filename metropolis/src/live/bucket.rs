@@ -11,7 +11,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::bus::{Bus, Outgoing, RequestError, SubscribeError, Subscription};
-use crate::subject::{Subject, is_token};
+use crate::config::check_bucket;
+use crate::subject::Subject;
 
 mod answer;
 
@@ -81,7 +82,7 @@ impl Bucket {
     /// # Errors
     /// When the name is no name of a bucket; says what one is.
     pub fn new(bus: Bus, name: &str) -> Result<Self, String> {
-        check_name(name)?;
+        check_bucket(name)?;
         let reads = Subject::parse(read_subject(name)).map_err(|error| error.to_string())?;
         Ok(Self(Arc::new(Shared {
             bus,
@@ -178,19 +179,6 @@ impl Bucket {
             }
         }
     }
-}
-
-/// Checks the name of a bucket.
-///
-/// # Errors
-/// Says what may stand there.
-pub fn check_name(name: &str) -> Result<(), String> {
-    if is_token(name) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{name}` is no name of a bucket; use letters, digits, `-` and `_`"
-    ))
 }
 
 /// What a process publishes to that reads a bucket.

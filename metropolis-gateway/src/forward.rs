@@ -50,9 +50,8 @@ pub(crate) struct TaskRoute {
     names: Vec<String>,
     takes_body: bool,
     status: StatusCode,
-    places: Places,
-    /// Workers on the bus that serve it, as far as they are known.
-    instances: Option<usize>,
+    /// `None` where it is not known how many workers serve it: then only they can say that they are full.
+    places: Option<Places>,
 }
 
 /// What all routes share.
@@ -98,8 +97,7 @@ impl TaskRoute {
             takes_body: route.method.has_body(),
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
             operation: operation.clone(),
-            places: Places::default(),
-            instances,
+            places: instances.map(Places::of),
         })
     }
 
@@ -117,9 +115,8 @@ impl TaskRoute {
         &self.meter
     }
 
-    /// Where instances are not known, only they can say that they are full.
-    fn take_place(&self) -> Result<Taken<'_>, Refusal> {
-        let taken = self.places.take(self.instances.unwrap_or(usize::MAX));
+    fn take_place(&self) -> Result<Option<Taken<'_>>, Refusal> {
+        let taken = self.places.as_ref().map(Places::take).transpose();
         taken.map_err(|retry_after| {
             Refusal::Call(CallError::Busy {
                 retry_after,
@@ -129,12 +126,13 @@ impl TaskRoute {
     }
 
     fn note<T>(&self, outcome: &Result<T, CallError>) {
-        if let Err(CallError::Busy {
-            retry_after,
-            places: Some(places),
-        }) = outcome
+        if let Some(known) = &self.places
+            && let Err(CallError::Busy {
+                retry_after,
+                places: Some(places),
+            }) = outcome
         {
-            self.places.note_full(*places, *retry_after);
+            known.note_full(*places, *retry_after);
         }
     }
 

@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 const WINDOW_MAX: Duration = Duration::from_secs(5);
 
 /// The requests of one route that are under way from this gateway.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Places {
+    /// The workers that serve it.
+    instances: usize,
     taken: AtomicUsize,
     /// Whether a worker was full of late; most requests look at this alone.
     may_be_full: AtomicBool,
@@ -35,18 +37,29 @@ struct Full {
 pub(super) struct Taken<'p>(&'p Places);
 
 impl Places {
-    /// Takes a place of those that so many instances have.
+    pub(super) fn of(instances: usize) -> Self {
+        Self {
+            instances,
+            taken: AtomicUsize::new(0),
+            may_be_full: AtomicBool::new(false),
+            full: Mutex::new(None),
+        }
+    }
+
+    /// Takes a place of those that all instances have.
     ///
     /// # Errors
     /// With the time after which it is worth asking again, when there is none. Nothing was sent.
-    pub(super) fn take(&self, instances: usize) -> Result<Taken<'_>, Duration> {
+    pub(super) fn take(&self) -> Result<Taken<'_>, Duration> {
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
         let taken = Taken(self);
         if !self.may_be_full.load(Ordering::Relaxed) {
             return Ok(taken);
         }
         match self.full_at(Instant::now()) {
-            Some(full) if before >= full.places.saturating_mul(instances) => Err(full.retry_after),
+            Some(full) if before >= full.places.saturating_mul(self.instances) => {
+                Err(full.retry_after)
+            }
             _ => Ok(taken),
         }
     }
@@ -92,35 +105,35 @@ mod tests {
 
     #[test]
     fn nothing_is_refused_while_nobody_was_full() {
-        let places = Places::default();
-        let all: Vec<_> = (0..100).map(|_| places.take(1)).collect();
+        let places = Places::of(1);
+        let all: Vec<_> = (0..100).map(|_| places.take()).collect();
         assert!(all.iter().all(Result::is_ok));
     }
 
     #[test]
     fn no_more_go_out_than_all_instances_have_places() {
-        let places = Places::default();
+        let places = Places::of(2);
         places.note_full(ONE.saturating_add(1), SOON);
-        let mut all: Vec<_> = (0..6).map(|_| places.take(2)).collect();
+        let mut all: Vec<_> = (0..6).map(|_| places.take()).collect();
         let taken = all.iter().filter(|one| one.is_ok()).count();
         assert_eq!((taken, all.pop().map(Result::err)), (4, Some(Some(SOON))));
         drop(all);
-        assert!(places.take(2).is_ok());
+        assert!(places.take().is_ok());
     }
 
     #[test]
     fn a_refusal_holds_until_it_is_worth_asking_again() {
-        let places = Places::default();
+        let places = Places::of(1);
         places.note_full(ONE, Duration::ZERO);
-        let _one = places.take(1);
-        assert!(places.take(1).is_ok());
+        let _one = places.take();
+        assert!(places.take().is_ok());
     }
 
     #[test]
     fn whoever_gives_up_gives_the_place_back() {
-        let places = Places::default();
+        let places = Places::of(1);
         places.note_full(ONE, SOON);
-        assert!(matches!((places.take(1), places.take(1)), (Ok(_), Err(_))));
+        assert!(matches!((places.take(), places.take()), (Ok(_), Err(_))));
         assert_eq!(places.taken.load(Ordering::Relaxed), 0);
     }
 }

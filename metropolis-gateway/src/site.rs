@@ -249,7 +249,7 @@ impl Site {
     /// The answer, or why there is none, with the methods of the path where it has any.
     async fn answer<'r, B: Body<Data = Bytes> + Unpin>(
         &self,
-        routes: &'r Routes,
+        routes: &'r Arc<Routes>,
         side: Side,
         head: &Parts,
         body: &mut B,

@@ -13,9 +13,9 @@ use crate::metrics::{Meter, Metrics};
 
 /// What `/metrics` says of the gateway itself.
 #[derive(Debug)]
-pub(crate) struct GatewayFigures {
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) board: Arc<Board>,
+pub(super) struct GatewayFigures {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) board: Arc<Board>,
 }
 
 impl Collector for GatewayFigures {

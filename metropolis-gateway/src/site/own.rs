@@ -11,7 +11,7 @@ use http::request::Parts;
 use http_body_util::Full;
 use hyper::body::Body;
 
-use super::routes::{Description, Routes, Target};
+use super::routes::{Routes, Target};
 use super::{Side, Site};
 use crate::admin::{self, Ask, BuiltIn};
 use crate::console::{self, Attempt, Console, Now};
@@ -21,7 +21,7 @@ use crate::table::canonical;
 /// A request of one of the gateway's own paths.
 pub(super) struct Asked<'a> {
     pub(super) side: Side,
-    pub(super) routes: &'a Routes,
+    pub(super) routes: &'a Arc<Routes>,
     pub(super) head: &'a Parts,
 }
 
@@ -35,7 +35,7 @@ impl Site {
     ) -> Result<Response<Bytes>, Refusal> {
         match path {
             BuiltIn::Asset(asset) => Ok(asset.answer(&asked.head.headers)),
-            BuiltIn::OpenApi => describe(&asked.routes.openapi).await.map(admin::json),
+            BuiltIn::OpenApi => describe(asked.routes).await.map(admin::json),
             BuiltIn::Routes => Ok(admin::json(asked.routes.listing.clone())),
             BuiltIn::Healthz => Ok(admin::json(Bytes::from_static(br#"{"status":"alive"}"#))),
             BuiltIn::Readyz if self.readiness.check().await => {
@@ -100,12 +100,12 @@ impl Site {
 }
 
 /// Making the document of thousands of routes takes a while, in which a thread of the runtime would do nothing else.
-async fn describe(description: &Arc<Description>) -> Result<Bytes, Refusal> {
-    if let Some(text) = description.known() {
+async fn describe(routes: &Arc<Routes>) -> Result<Bytes, Refusal> {
+    if let Some(text) = routes.known_openapi() {
         return Ok(text);
     }
-    let description = Arc::clone(description);
-    let text = tokio::task::spawn_blocking(move || description.text());
+    let routes = Arc::clone(routes);
+    let text = tokio::task::spawn_blocking(move || routes.openapi());
     text.await.map_err(|_| Refusal::NotReady)
 }
 

@@ -30,21 +30,15 @@ pub(super) enum Target {
 pub(crate) struct Routes {
     pub(super) public: Table<Target>,
     pub(super) admin: Table<Target>,
-    pub(super) openapi: Arc<Description>,
+    /// The OpenAPI document, made when it is first asked for: of thousands of routes it takes a second and much memory to
+    /// make, and tables change more often than anybody reads it.
+    openapi: OnceLock<Bytes>,
     pub(super) listing: Bytes,
     meters: Vec<Arc<Meter>>,
     tasks: usize,
     instances: BTreeMap<String, usize>,
     /// What all of it was made of.
     pub(super) admitted: Arc<Admitted>,
-}
-
-/// The OpenAPI document, made when it is first asked for: of thousands of routes it takes a second and much memory to
-/// make, and tables change more often than anybody reads it.
-#[derive(Debug)]
-pub(super) struct Description {
-    admitted: Arc<Admitted>,
-    text: OnceLock<Bytes>,
 }
 
 /// What `/_routes` answers.
@@ -84,17 +78,30 @@ impl Routes {
         let meters = tasks.iter().map(|task| Arc::clone(task.meter()));
         let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, paths)).collect();
         let listing = serde_json::to_vec(&listed).expect("a listing is plain data");
-        let admitted = Arc::new(admitted);
         Self {
             tasks: tasks.len(),
             meters,
             instances,
             public: table(tasks, &paths.public, metrics),
             admin: table(Vec::new(), &paths.admin, metrics),
-            openapi: Arc::new(Description::of(&admitted)),
+            openapi: OnceLock::new(),
             listing: listing.into(),
-            admitted,
+            admitted: Arc::new(admitted),
         }
+    }
+
+    /// The OpenAPI document, if it was made.
+    pub(super) fn known_openapi(&self) -> Option<Bytes> {
+        self.openapi.get().cloned()
+    }
+
+    /// The OpenAPI document; whoever else asks meanwhile waits for the same.
+    pub(super) fn openapi(&self) -> Bytes {
+        let make = || {
+            let document = openapi::document(&self.admitted.operations);
+            document.to_string().into()
+        };
+        self.openapi.get_or_init(make).clone()
     }
 
     /// What is counted of each route, the gateway's own included.
@@ -115,29 +122,6 @@ impl Routes {
     /// How many services on the bus are not served.
     pub(crate) fn quarantined(&self) -> usize {
         self.admitted.quarantined.len()
-    }
-}
-
-impl Description {
-    fn of(admitted: &Arc<Admitted>) -> Self {
-        Self {
-            admitted: Arc::clone(admitted),
-            text: OnceLock::new(),
-        }
-    }
-
-    /// The document, if it was made.
-    pub(super) fn known(&self) -> Option<Bytes> {
-        self.text.get().cloned()
-    }
-
-    /// The document; whoever else asks meanwhile waits for the same.
-    pub(super) fn text(&self) -> Bytes {
-        let make = || {
-            let document = openapi::document(&self.admitted.operations);
-            document.to_string().into()
-        };
-        self.text.get_or_init(make).clone()
     }
 }
 

@@ -365,11 +365,19 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::run`].
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        self.run_while(async |_| stop.await).await
+    }
+
+    /// Answers for as long as `work` takes, which may change what the gateway serves meanwhile. Installs no signal handling.
+    ///
+    /// # Errors
+    /// As [`Gateway::run`].
+    pub async fn run_while(self, work: impl AsyncFnOnce(&RunningGateway)) -> Result<(), RunError> {
         let running = self
             .start()
             .await
             .inspect_err(|_| metropolis::log::flush())?;
-        stop.await;
+        work(&running).await;
         running.stop().await;
         metropolis::telemetry::flush().await;
         Ok(())

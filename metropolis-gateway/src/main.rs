@@ -12,7 +12,7 @@ use metropolis::catalog::Problems;
 use metropolis::config::ConfigError;
 use metropolis::permissions::Permissions;
 use metropolis::{Bus, RunError, Settings};
-use metropolis_gateway::{Gateway, StaticRoute};
+use metropolis_gateway::{Gateway, RunningGateway, StaticRoute};
 
 use self::config_file::{ConfigFile, FileError};
 
@@ -168,12 +168,10 @@ async fn main() -> Result<(), Error> {
     }
     let hangups = reload::Hangups::listen(flags.config.as_deref());
     let gateway = complete(Gateway::alone(&settings).await?, routes);
-    let started = gateway.start().await.map_err(RunError::from);
-    let running = started.inspect_err(|_| metropolis::log::flush())?;
-    reload::until_stopped(&running, hangups, &flags, configuration).await;
-    running.stop().await;
-    metropolis::telemetry::flush().await;
-    Ok(())
+    let serve = async |gateway: &RunningGateway| {
+        reload::until_stopped(gateway, hangups, &flags, configuration).await;
+    };
+    Ok(gateway.run_while(serve).await?)
 }
 
 /// What flags, environment and file say together.

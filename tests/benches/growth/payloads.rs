@@ -5,19 +5,15 @@ use metropolis_tests::NatsServer;
 use metropolis_tests::measure::load::Load;
 use metropolis_tests::measure::{Plan, Player};
 
-use crate::roles::{self, SMALL, SUBJECT, sample};
-use crate::steps::{self, Figure, Grows};
+use crate::roles::{self, SMALL, sample};
+use crate::steps::{self, Figure};
 
 /// The last one is what a NATS server takes at most when nobody configured it.
 const SIZES: [usize; 5] = [32, 1_024, 16 * 1_024, 256 * 1_024, 1_024 * 1_024];
 const IN_FLIGHT: usize = 4;
 
 pub(crate) async fn report(plan: &Plan) -> String {
-    let columns = ["gateway", "nats-server", "worker"].map(|name| Figure {
-        name,
-        digits: 1,
-        grows: Grows::Whole,
-    });
+    let columns = ["gateway", "nats-server", "worker"].map(|name| Figure::whole(name, 1));
     let table = steps::table(plan, "bytes", &SIZES, columns, async |size| {
         measure(plan, size).await
     });
@@ -31,7 +27,7 @@ async fn measure(plan: &Plan, bytes: usize) -> [f64; 3] {
     let server = NatsServer::start().await;
     let worker = roles::worker(&server.url(), 1).await;
     let gateway = Player::gateway(&server.url(), &[]).await;
-    let path = format!("/{}", SUBJECT.replace('.', "/"));
+    let path = roles::path();
     gateway.until_it_serves(&path, &SMALL).await;
     let load = Load::over_http(gateway.address(), &[path], IN_FLIGHT, payload(bytes)).await;
     let pids = [gateway.pid(), server.pid(), worker.pid()];

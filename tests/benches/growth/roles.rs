@@ -24,7 +24,7 @@ const ECHO: &str = "echo";
 const WORKER: &str = "worker";
 
 /// The task, and the others which only differ in their numbers.
-pub(crate) const SUBJECT: &str = "bench.task0";
+const SUBJECT: &str = "bench.task0";
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Ping {
@@ -35,6 +35,11 @@ struct Ping {
 #[metropolis::task(subject = "bench.task")]
 async fn numbered(ping: Ping) -> Ping {
     ping
+}
+
+/// The path of the task.
+pub(crate) fn path() -> String {
+    format!("/{}", SUBJECT.replace('.', "/"))
 }
 
 /// Answers whatever is sent below a subject.

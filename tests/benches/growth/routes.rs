@@ -14,7 +14,7 @@ use metropolis_tests::measure::{Plan, Player, books, player};
 use tokio::time::sleep;
 
 use crate::roles::{self, SMALL, sample};
-use crate::steps::{self, Figure, Grows};
+use crate::steps::{self, Figure};
 
 const SIZES: [usize; 4] = [1, 100, 1_000, 10_000];
 const CONNECTIONS: usize = 64;
@@ -24,26 +24,10 @@ const REST: Duration = Duration::from_millis(300);
 
 pub(crate) async fn report(plan: &Plan) -> String {
     let columns = [
-        Figure {
-            name: "look-up, ns",
-            digits: 0,
-            grows: Grows::Whole,
-        },
-        Figure {
-            name: "gateway, CPU µs per request",
-            digits: 2,
-            grows: Grows::Whole,
-        },
-        Figure {
-            name: "resident, MB",
-            digits: 1,
-            grows: Grows::Above,
-        },
-        Figure {
-            name: "start, ms",
-            digits: 0,
-            grows: Grows::Above,
-        },
+        Figure::whole("look-up, ns", 0),
+        Figure::whole("gateway, CPU µs per request", 2),
+        Figure::RESIDENT,
+        Figure::START,
     ];
     steps::table(plan, "routes", &SIZES, columns, async |size| {
         let look_up = look_up(size).await;

@@ -20,6 +20,31 @@ pub(crate) struct Figure {
     pub(crate) grows: Grows,
 }
 
+impl Figure {
+    /// Memory of a process at rest.
+    pub(crate) const RESIDENT: Self = Self {
+        name: "resident, MB",
+        digits: 1,
+        grows: Grows::Above,
+    };
+
+    /// Time until a process answers.
+    pub(crate) const START: Self = Self {
+        name: "start, ms",
+        digits: 0,
+        grows: Grows::Above,
+    };
+
+    /// A figure that counts as a whole.
+    pub(crate) const fn whole(name: &'static str, digits: usize) -> Self {
+        Self {
+            name,
+            digits,
+            grows: Grows::Whole,
+        }
+    }
+}
+
 /// What of a figure is compared with the step before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Grows {

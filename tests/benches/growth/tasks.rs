@@ -8,7 +8,7 @@ use metropolis_tests::measure::{Plan, books};
 use tokio::time::sleep;
 
 use crate::roles::{self, SMALL, sample};
-use crate::steps::{self, Figure, Grows};
+use crate::steps::{self, Figure};
 
 const SIZES: [usize; 4] = [1, 10, 100, 500];
 const IN_FLIGHT: usize = 64;
@@ -20,21 +20,9 @@ const REST: Duration = Duration::from_millis(300);
 
 pub(crate) async fn report(plan: &Plan) -> String {
     let columns = [
-        Figure {
-            name: "worker, CPU µs per request",
-            digits: 2,
-            grows: Grows::Whole,
-        },
-        Figure {
-            name: "resident, MB",
-            digits: 1,
-            grows: Grows::Above,
-        },
-        Figure {
-            name: "start, ms",
-            digits: 0,
-            grows: Grows::Above,
-        },
+        Figure::whole("worker, CPU µs per request", 2),
+        Figure::RESIDENT,
+        Figure::START,
     ];
     steps::table(plan, "tasks", &SIZES, columns, async |size| {
         measure(plan, size).await

@@ -4,24 +4,29 @@
 //! tell of the message's way; and what it calls baggage reaches every task. So strangers are not listened to.
 
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use metropolis::telemetry::Trace;
 use metropolis::telemetry::spans::{TARGET, failed, is_recording, rename};
-use metropolis::trace::{BAGGAGE, TRACEPARENT, TRACESTATE, TraceContext};
+use metropolis::trace::{self, TraceContext};
 use metropolis::wire::Headers;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
 use crate::forward::VALUE_MAX;
 
+// Names that need not be read at each request.
+static TRACEPARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);
+static TRACESTATE: HeaderName = HeaderName::from_static(trace::TRACESTATE);
+static BAGGAGE: HeaderName = HeaderName::from_static(trace::BAGGAGE);
+
 /// The trace of a request that has come. `trusts` says whether its headers are listened to.
 pub(crate) fn begin(head: &Parts, trusts: bool, method: &'static str) -> Trace {
     if !trusts && !is_recording() {
         return Trace::default();
     }
-    let text = |name| text(&head.headers, name).filter(|_| trusts);
-    let parent = text(TRACEPARENT).and_then(TraceContext::parse);
-    let state = parent.and_then(|_| text(TRACESTATE));
+    let text = |name: &HeaderName| text(&head.headers, name).filter(|_| trusts);
+    let parent = text(&TRACEPARENT).and_then(TraceContext::parse);
+    let state = parent.and_then(|_| text(&TRACESTATE));
     Trace::begin(parent, state, || span(head, method))
 }
 
@@ -67,27 +72,25 @@ pub(crate) fn end(trace: &Trace, status: u16, code: Option<&str>) {
 /// Adds to a message what goes along with a trace. What the client says beside it is dropped where it could not travel.
 pub(crate) fn pass_on(trace: &Trace, trusts: bool, received: &HeaderMap, headers: &mut Headers) {
     if trusts {
-        let has_parent = received.contains_key(TRACEPARENT) && trace.trace_id().is_some();
-        for name in [TRACESTATE, BAGGAGE] {
-            // Without its parent a state has no meaning.
-            if name == BAGGAGE || has_parent {
-                copy(received, name, headers);
-            }
+        // Without its parent a state has no meaning.
+        if trace.trace_id().is_some() && received.contains_key(&TRACEPARENT) {
+            copy(received, &TRACESTATE, trace::TRACESTATE, headers);
         }
+        copy(received, &BAGGAGE, trace::BAGGAGE, headers);
     }
     trace.pass_on(headers);
 }
 
-fn copy(received: &HeaderMap, name: &'static str, headers: &mut Headers) {
-    for value in received.get_all(name) {
+fn copy(received: &HeaderMap, from: &HeaderName, to: &'static str, headers: &mut Headers) {
+    for value in received.get_all(from) {
         if let Some(text) = value.to_str().ok().filter(|text| text.len() <= VALUE_MAX) {
-            let _ = headers.append(name, text);
+            let _ = headers.append(to, text);
         }
     }
 }
 
 /// The only value of a header; of several, none counts.
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     match values.next() {

@@ -22,7 +22,7 @@ use crate::task::Served;
 use crate::telemetry::spans::{self, Processed};
 use crate::telemetry::{Counts, Trace};
 use crate::trace::TraceId;
-use crate::wire::{Envelope, Headers, NotStarted, Reply};
+use crate::wire::{self, CONTENT_TYPE, Envelope, Headers, NotStarted, Reply};
 
 /// The longest timeout a caller can ask for; a larger number counts as silence would.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
@@ -88,18 +88,17 @@ impl Dispatch {
         let parameters = self
             .parameters(&incoming)
             .map_err(|reply| reply.in_trace(trace_id))?;
-        let envelope = Envelope {
-            parameters,
-            headers: incoming.headers,
-            payload: incoming.payload,
-            arrived: incoming.arrived,
-        };
-        let deadline = self.deadline(&envelope);
+        let deadline = self.deadline(&incoming);
         if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
         }
-        let (scope, headers) = (Arc::clone(&self.scope), envelope.headers.clone());
-        let ctx = Context::new(scope, headers, deadline, trace.clone());
+        let envelope = Envelope {
+            parameters,
+            media_type: incoming.headers.get(CONTENT_TYPE).map(str::to_owned),
+            payload: incoming.payload,
+        };
+        let scope = Arc::clone(&self.scope);
+        let ctx = Context::new(scope, incoming.headers, deadline, trace.clone());
         let future = (self.answer)(Arc::clone(&self.entry.shape), ctx, envelope);
         let future = match trace.into_span() {
             Some(span) => spans::recorded(future, span, &self.scope.instance),
@@ -138,10 +137,10 @@ impl Dispatch {
     }
 
     /// The smaller of the task's timeout of now and what the caller still waits, counted from arrival.
-    fn deadline(&self, envelope: &Envelope) -> Instant {
+    fn deadline(&self, incoming: &Incoming) -> Instant {
         let own = self.limits().timeout();
-        let asked = envelope.timeout().unwrap_or(own);
-        envelope.arrived + own.min(asked).min(TIMEOUT_MAX)
+        let asked = wire::timeout(&incoming.headers).unwrap_or(own);
+        incoming.arrived + own.min(asked).min(TIMEOUT_MAX)
     }
 }
 

@@ -44,6 +44,7 @@ pub mod contract;
 mod dispatch;
 pub mod fault;
 pub mod health;
+mod hex;
 pub mod input;
 pub mod listing;
 pub mod live;

@@ -180,7 +180,8 @@ impl<T: DeserializeOwned + JsonSchema> Payload for T {
 
 impl Payload for Raw {
     fn decode(_: &Shape, envelope: &Envelope) -> Result<Self, InputError> {
-        Ok(Self::new(envelope.payload.clone(), envelope.media_type()))
+        let media_type = envelope.media_type.as_deref().unwrap_or(JSON);
+        Ok(Self::new(envelope.payload.clone(), media_type))
     }
 
     fn schema(_: &mut SchemaGenerator) -> Option<Schema> {

@@ -5,7 +5,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 use std::sync::OnceLock;
+
+use crate::hex;
 
 /// Which span a request comes from: version, trace, span, flags.
 pub const TRACEPARENT: &str = "traceparent";
@@ -16,8 +19,13 @@ pub const BAGGAGE: &str = "baggage";
 /// All headers of a trace.
 pub const HEADERS: [&str; 3] = [TRACEPARENT, TRACESTATE, BAGGAGE];
 
-/// The length of a `traceparent` of version 00.
-const LENGTH: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".len();
+/// A `traceparent` of version 00 with nothing in it, not sampled: its parts lie at fixed places.
+const UNSAMPLED: [u8; LENGTH] = *b"00-00000000000000000000000000000000-0000000000000000-00";
+const LENGTH: usize = 55;
+const TRACE: Range<usize> = 3..35;
+const SPAN: Range<usize> = 36..52;
+const FLAGS: usize = 53;
+const DASHES: [usize; 3] = [2, 35, 52];
 
 const SAMPLED: u8 = 1;
 
@@ -55,15 +63,15 @@ impl TraceId {
     /// Reads 32 hexadecimal digits; `None` for everything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::from_bytes(hex(text)?)
+        Self::from_bytes(hex::read(text.as_bytes())?)
     }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(32);
-        push_hex(&mut text, &self.0);
-        f.write_str(&text)
+        let mut digits = [0; 32];
+        hex::write(&self.0, &mut digits);
+        f.write_str(text(&digits))
     }
 }
 
@@ -99,18 +107,19 @@ impl TraceContext {
     /// Of a version of the future the part that is known is read.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let known = text.get(..LENGTH)?;
-        let rest = &text[LENGTH..];
-        let mut parts = known.split('-');
-        let [version] = hex::<1>(parts.next()?)?;
-        let (trace_id, span_id) = (TraceId::parse(parts.next()?)?, hex(parts.next()?)?);
-        let [flags] = hex::<1>(parts.next()?)?;
+        let (known, rest) = text.as_bytes().split_first_chunk::<LENGTH>()?;
+        let version = hex::read_byte([known[0], known[1]])?;
+        let trace_id = TraceId::from_bytes(hex::read(&known[TRACE])?)?;
+        let span_id = hex::read(&known[SPAN])?;
+        let flags = hex::read_byte([known[FLAGS], known[FLAGS + 1]])?;
+        let has_dashes = DASHES.iter().all(|at| known[*at] == b'-');
         let is_whole = match version {
             0 => rest.is_empty(),
             0xff => false,
-            _ => rest.is_empty() || rest.starts_with('-'),
+            _ => rest.is_empty() || rest.starts_with(b"-"),
         };
-        Self::new(trace_id, span_id, flags & SAMPLED == SAMPLED).filter(|_| is_whole)
+        let is_good = has_dashes && is_whole;
+        Self::new(trace_id, span_id, flags & SAMPLED == SAMPLED).filter(|_| is_good)
     }
 
     /// The trace.
@@ -135,13 +144,13 @@ impl TraceContext {
 
     /// As a `traceparent`.
     pub(crate) fn to_text(self) -> String {
-        let mut text = String::with_capacity(LENGTH);
-        text.push_str("00-");
-        push_hex(&mut text, &self.trace_id.0);
-        text.push('-');
-        push_hex(&mut text, &self.span_id);
-        text.push_str(if self.is_sampled { "-01" } else { "-00" });
-        text
+        let mut written = UNSAMPLED;
+        hex::write(&self.trace_id.0, &mut written[TRACE]);
+        hex::write(&self.span_id, &mut written[SPAN]);
+        if self.is_sampled {
+            written[LENGTH - 1] = b'1';
+        }
+        text(&written).to_owned()
     }
 
     /// Whether whoever was before records this trace.
@@ -172,32 +181,8 @@ pub fn current() -> Option<TraceContext> {
     CURRENT.get().and_then(|current| current())
 }
 
-/// Lower case alone, as the standard demands.
-fn hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let digits = text.as_bytes();
-    if digits.len() != BYTES * 2 {
-        return None;
-    }
-    let mut bytes = [0; BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
-}
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |digit: u8| char::from(DIGITS[usize::from(digit)]);
-    text.extend(
-        bytes
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
-    );
+fn text(ascii: &[u8]) -> &str {
+    std::str::from_utf8(ascii).expect("digits and dashes")
 }
 
 /// Names for traces and spans of one thread: what sets it apart from all others, and a counter in disguise.

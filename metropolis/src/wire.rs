@@ -4,7 +4,7 @@
 //! in any case (DESIGN: foreign peers write `content-type` and `Content-Type`).
 
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -37,32 +37,22 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Media type of everything that has no `Content-Type`.
 pub const JSON: &str = "application/json";
 
-/// A request as a worker received it.
+/// What a task's input is read from.
 #[derive(Debug)]
 pub struct Envelope {
     /// Values of the subject's parameters, decoded.
     pub parameters: Vec<(String, String)>,
-    /// The request's headers.
-    pub headers: Headers,
+    /// The media type of the payload; `None` when it is JSON.
+    pub media_type: Option<String>,
     /// The input's document, or raw bytes.
     pub payload: Bytes,
-    /// When the request reached this process.
-    pub arrived: Instant,
 }
 
-impl Envelope {
-    /// The media type of the payload.
-    #[must_use]
-    pub fn media_type(&self) -> &str {
-        self.headers.get(CONTENT_TYPE).unwrap_or(JSON)
-    }
-
-    /// How long the caller waits, if it said so; a text that is no number counts as silence.
-    #[must_use]
-    pub fn timeout(&self) -> Option<Duration> {
-        let text = self.headers.get(TIMEOUT_MS)?;
-        text.parse().ok().map(Duration::from_millis)
-    }
+/// How long the caller of a request waits, if it said so; a text that is no number counts as silence.
+#[must_use]
+pub fn timeout(headers: &Headers) -> Option<Duration> {
+    let text = headers.get(TIMEOUT_MS)?;
+    text.parse().ok().map(Duration::from_millis)
 }
 
 /// Cuts a text down to one line of printable text, for a header: controls become spaces, 512 bytes at most.

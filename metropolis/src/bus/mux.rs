@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
 use super::{IN_FLIGHT_MAX, Incoming, RequestError};
+use crate::hex;
 use crate::subject::Subject;
 
 mod random;
@@ -34,8 +35,7 @@ const ARENA: usize = 16 * 1024;
 /// Requests that wait for an answer.
 #[derive(Debug)]
 pub(super) struct Mux {
-    /// `_INBOX_<role>.<random>.`, to which a token is added. A mark before what is random says whether this process decides
-    /// about traces.
+    /// `_INBOX_<role>.<random>.`, to which a token is added.
     prefix: String,
     slots: Mutex<Slots>,
     late: AtomicU64,
@@ -103,6 +103,11 @@ impl Mux {
     /// Whether a message on this subject is an answer to one of our requests, or pretends to be.
     pub(super) fn owns(&self, subject: &Subject) -> bool {
         subject.as_bytes().starts_with(self.prefix.as_bytes())
+    }
+
+    /// The subject of an answer to one of our requests, or of what pretends to be one; `None` for any other.
+    pub(super) fn reply_subject(&self, subject: Bytes) -> Option<Subject> {
+        self.token(&subject).map(|_| Subject::known(subject))
     }
 
     /// Takes a slot for one request, and a reply subject for it. Needs a Tokio runtime, for the sweeper.
@@ -366,44 +371,31 @@ struct Token {
     nonce: u64,
 }
 
-const NONCE_DIGITS: usize = 16;
-const SLOT_DIGITS: usize = 8;
-const TOKEN_LEN: usize = NONCE_DIGITS + SLOT_DIGITS;
+const NONCE_BYTES: usize = 8;
+const TOKEN_BYTES: usize = NONCE_BYTES + 4;
+const TOKEN_LEN: usize = 2 * TOKEN_BYTES;
+
+/// Few enough requests are in flight that a slot has four bytes.
+const _: () = assert!(IN_FLIGHT_MAX < u32::MAX as usize);
 
 fn write_token(buffer: &mut BytesMut, token: Token) {
-    write_hex(buffer, token.nonce, NONCE_DIGITS);
-    write_hex(buffer, token.slot as u64, SLOT_DIGITS);
-}
-
-/// Formatting by hand, because `format!` is a visible part of a request's cost.
-fn write_hex(buffer: &mut BytesMut, value: u64, digits: usize) {
-    for digit in (0..digits).rev() {
-        let nibble = (value >> (4 * digit)) as usize & 0xf;
-        buffer.put_u8(b"0123456789abcdef"[nibble]);
-    }
+    let mut bytes = [0; TOKEN_BYTES];
+    bytes[..NONCE_BYTES].copy_from_slice(&token.nonce.to_be_bytes());
+    bytes[NONCE_BYTES..].copy_from_slice(&(token.slot as u32).to_be_bytes());
+    let mut digits = [0; TOKEN_LEN];
+    hex::write(&bytes, &mut digits);
+    buffer.put_slice(&digits);
 }
 
 /// Reads exactly what [`write_token`] writes.
 fn read_token(text: &[u8]) -> Option<Token> {
-    if text.len() != TOKEN_LEN {
-        return None;
-    }
-    let (nonce, slot) = text.split_at(NONCE_DIGITS);
-    let slot = usize::try_from(read_hex(slot)?).ok()?;
+    let bytes: [u8; TOKEN_BYTES] = hex::read(text)?;
+    let (mut nonce, mut slot) = ([0; NONCE_BYTES], [0; TOKEN_BYTES - NONCE_BYTES]);
+    nonce.copy_from_slice(&bytes[..NONCE_BYTES]);
+    slot.copy_from_slice(&bytes[NONCE_BYTES..]);
     Some(Token {
-        slot,
-        nonce: read_hex(nonce)?,
-    })
-}
-
-fn read_hex(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0, |value, digit| {
-        let nibble = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(value << 4 | u64::from(nibble))
+        slot: usize::try_from(u32::from_be_bytes(slot)).ok()?,
+        nonce: u64::from_be_bytes(nonce),
     })
 }
 

@@ -98,9 +98,12 @@ impl Headers {
     }
 }
 
-/// What nearly every value is, told without looking at characters.
+/// What nearly every value is, told without looking at characters. Every byte is looked at, so that many are at once.
 fn is_plain(value: &str) -> bool {
-    value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    let bytes = value.bytes();
+    bytes.fold(true, |is_plain, byte| {
+        is_plain & (b' '..=b'~').contains(&byte)
+    })
 }
 
 fn check_name(name: &str) -> Result<(), HeaderError> {
@@ -114,6 +117,10 @@ fn check_name(name: &str) -> Result<(), HeaderError> {
 /// Blanks at the ends are lost on the wire, so they are taken off before; the usual value has none. async-nats 0.51 takes
 /// off whatever Unicode calls white space.
 fn trimmed(value: String) -> String {
+    let is_graphic = |end: Option<&u8>| end.is_none_or(u8::is_ascii_graphic);
+    if is_graphic(value.as_bytes().first()) && is_graphic(value.as_bytes().last()) {
+        return value;
+    }
     let blank = |c: char| c == '\t' || c.is_whitespace() && !c.is_control();
     if value.starts_with(blank) || value.ends_with(blank) {
         return value.trim_matches(blank).to_owned();

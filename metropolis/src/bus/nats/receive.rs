@@ -47,7 +47,8 @@ impl<'c> Batch<'c> {
             return source.nobody_there();
         }
         let known = source.subject();
-        let incoming = self.connection.incoming(frame, block, known, self.arrived);
+        let known = known.filter(|known| known.as_bytes() == frame.subject());
+        let incoming = self.connection.incoming(frame, block, known.cloned(), self.arrived);
         if incoming.is_some_and(|incoming| !source.take(incoming)) {
             self.connection.count_dropped();
         }
@@ -60,23 +61,26 @@ impl Connection {
         let block = block(&frame);
         if is_no_responders(&block, &frame) {
             self.mux.fail(frame.subject(), RequestError::NoResponders);
-        } else if let Some(incoming) = self.incoming(frame, block, None, arrived) {
+            return;
+        }
+        let known = self.mux.reply_subject(frame.shared_subject());
+        if let Some(incoming) = self.incoming(frame, block, known, arrived) {
             self.mux.complete(incoming);
         }
     }
 
-    /// What we hand on; `None`, counted, for a message whose subjects break our grammar. `known` is the subject it
-    /// probably has, and need not be checked again.
+    /// What we hand on; `None`, counted, for a message whose subjects break our grammar. `known` is its subject, where that
+    /// need not be checked.
     fn incoming(
         &self,
         frame: Frame,
         block: Option<Block>,
-        known: Option<&Subject>,
+        known: Option<Subject>,
         arrived: Instant,
     ) -> Option<Incoming> {
         let subject = match known {
-            Some(known) if known.as_bytes() == frame.subject() => Ok(known.clone()),
-            _ => Subject::parse(frame.shared_subject()),
+            Some(known) => Ok(known),
+            None => Subject::parse(frame.shared_subject()),
         };
         let reply = frame.shared_reply().map(Subject::parse).transpose();
         let (Ok(subject), Ok(reply)) = (subject, reply) else {

@@ -1,6 +1,9 @@
 //! The header block of a message, read and written.
 
-use crate::wire::Headers;
+use std::borrow::Cow;
+
+use crate::trace::TRACEPARENT;
+use crate::wire::{CONTENT_TYPE, ERROR, ERROR_CODE, Headers, INSTANCE, TIMEOUT_MS};
 
 const VERSION: &[u8] = b"NATS/1.0";
 
@@ -52,15 +55,37 @@ fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(block);
     std::iter::from_fn(move || {
         let text = rest?;
-        let end = text.windows(2).position(|pair| pair == b"\r\n");
+        let end = line_end(text);
         rest = end.map(|end| &text[end + 2..]);
         Some(&text[..end.unwrap_or(text.len())])
     })
 }
 
+fn line_end(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\r', text).find(|at| text.get(at + 1) == Some(&b'\n'))
+}
+
 fn append(headers: &mut Headers, line: &[u8]) -> Option<()> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-    headers.append(name.to_owned(), value).ok()
+    // One blank is how everybody writes it; taken off here, the value need not be copied twice.
+    let value = value.strip_prefix(' ').unwrap_or(value);
+    headers.append(shared(name), value).ok()
+}
+
+/// The names that most messages have need no copy.
+fn shared(name: &str) -> Cow<'static, str> {
+    const USUAL: [&str; 6] = [
+        TRACEPARENT,
+        CONTENT_TYPE,
+        TIMEOUT_MS,
+        ERROR,
+        ERROR_CODE,
+        INSTANCE,
+    ];
+    match USUAL.into_iter().find(|usual| *usual == name) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(name.to_owned()),
+    }
 }
 
 fn status(rest: &[u8]) -> Option<u16> {

@@ -27,7 +27,7 @@ const REASON_MAX: usize = 300;
 #[derive(Debug, Default)]
 pub(crate) struct Admitted {
     /// Sorted by subject.
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) operations: Vec<Arc<Operation>>,
     pub(crate) services: Vec<Service>,
     pub(crate) quarantined: Vec<Quarantined>,
     /// Answers that could not be read, since the start; nobody knows whose they were.
@@ -55,7 +55,7 @@ pub(crate) struct Quarantined {
 }
 
 /// Decides about everybody. `served` has the serials of those who are served now.
-pub(crate) fn admit(own: &[Operation], seen: &Seen, served: &HashSet<u64>) -> Admitted {
+pub(crate) fn admit(own: &[Arc<Operation>], seen: &Seen, served: &HashSet<u64>) -> Admitted {
     let mut groups: Vec<&Group> = seen.groups.iter().collect();
     groups.sort_by_cached_key(|group| {
         let edition = &group.edition;
@@ -65,7 +65,7 @@ pub(crate) fn admit(own: &[Operation], seen: &Seen, served: &HashSet<u64>) -> Ad
     });
     let mut taken = Taken::default();
     own.iter()
-        .for_each(|operation| taken.put(operation.clone()));
+        .for_each(|operation| taken.put(Arc::clone(operation)));
     let mut admitted = Admitted {
         unread_answers: seen.unread_answers,
         ..Admitted::default()
@@ -124,7 +124,7 @@ pub(crate) fn readable(text: &str) -> String {
 /// Whoever was admitted so far.
 #[derive(Debug, Default)]
 struct Taken {
-    operations: Vec<Operation>,
+    operations: Vec<Arc<Operation>>,
     /// By shape.
     routes: HashMap<String, usize>,
     /// By number of tokens and first token, both of which subjects that overlap have in common.
@@ -132,7 +132,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn put(&mut self, operation: Operation) {
+    fn put(&mut self, operation: Arc<Operation>) {
         let at = self.operations.len();
         if let Some(route) = &operation.route {
             self.routes.insert(route.shape(), at);
@@ -149,7 +149,7 @@ impl Taken {
         let mut new = Vec::new();
         for operation in operations(group)? {
             if self.needs(&operation)? {
-                new.push(operation);
+                new.push(Arc::new(operation));
             }
         }
         if self.operations.len() + new.len() > OPERATIONS_MAX {
@@ -161,7 +161,7 @@ impl Taken {
         let mut own = Self::default();
         for operation in &new {
             if own.needs(operation)? {
-                own.put(operation.clone());
+                own.put(Arc::clone(operation));
             }
         }
         own.operations
@@ -207,7 +207,8 @@ impl Taken {
     /// whatever the methods are.
     fn shadowed_by(&self, route: &Route) -> Option<&Operation> {
         let own = |operation: &&Operation| operation.source != Source::Discovered;
-        self.operations.iter().filter(own).find(|operation| {
+        let operations = self.operations.iter().map(|operation| &**operation);
+        operations.filter(own).find(|operation| {
             let own = operation.route.as_ref();
             own.is_some_and(|own| is_shadowed(own.segments(), route.segments()))
         })
@@ -323,7 +324,7 @@ fn operation(
         queue: offered.queue.clone(),
         timeout: timeout(offered)?,
         format: Format::Json,
-        promise: promise.map_or_else(|| Arc::new(Promise::open(None)), Arc::clone),
+        promise: promise.map_or_else(|| Promise::open(Format::Json), Arc::clone),
     })
 }
 

@@ -64,6 +64,13 @@ pub(crate) struct Seen {
     pub(crate) is_complete: bool,
 }
 
+impl Seen {
+    /// Whether nobody was heard, so that there is nothing to say of anybody.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.unread.is_empty() && self.unread_answers == 0
+    }
+}
+
 /// Begins to watch a bus. The receiver ends, and the watching with it, when the tasks are dropped.
 pub(crate) fn watch_bus(
     bus: Bus,

@@ -9,7 +9,6 @@ use metropolis::TaskMeta;
 use metropolis::catalog::{Problem, Problems};
 use metropolis::route::Route;
 use metropolis::subject::Pattern;
-use serde_json::Value;
 
 use crate::operation::{Format, Operation, Promise, Source, TIMEOUT_MAX};
 
@@ -62,10 +61,6 @@ impl StaticRoute {
                 pattern = self.subject
             )));
         }
-        let output = match self.format {
-            Format::Json => None,
-            Format::Legacy => Some(Value::Bool(true)),
-        };
         Ok(Operation {
             name: self.subject.replace(['.', '{', '}'], "_"),
             source: Source::Fixed,
@@ -76,7 +71,7 @@ impl StaticRoute {
             queue: String::new(),
             timeout: self.timeout,
             format: self.format,
-            promise: Arc::new(Promise::open(output)),
+            promise: Promise::open(self.format),
         })
     }
 }
@@ -113,11 +108,12 @@ pub(crate) fn say_changes(old: &[StaticRoute], new: &[StaticRoute]) {
 /// # Errors
 /// With every route that is wrong, or that is there already.
 pub(crate) fn beside(
-    mut operations: Vec<Operation>,
+    mut operations: Vec<Arc<Operation>>,
     routes: &[StaticRoute],
-) -> Result<Vec<Operation>, Problems> {
+) -> Result<Vec<Arc<Operation>>, Problems> {
     let shape = |operation: &Operation| operation.route.as_ref().map(Route::shape);
-    let mut taken: HashSet<String> = operations.iter().filter_map(shape).collect();
+    let linked = operations.iter();
+    let mut taken: HashSet<String> = linked.filter_map(|operation| shape(operation)).collect();
     let mut problems = Vec::new();
     for route in routes {
         match route.operation() {
@@ -127,7 +123,7 @@ pub(crate) fn beside(
                     route.http
                 )));
             }
-            Ok(operation) => operations.push(operation),
+            Ok(operation) => operations.push(Arc::new(operation)),
             Err(problem) => problems.push(problem),
         }
     }

@@ -41,8 +41,7 @@ pub(crate) use query::pairs;
 /// A task with its route, prepared once.
 #[derive(Debug)]
 pub(crate) struct TaskRoute {
-    operation: Operation,
-    route: Route,
+    operation: Arc<Operation>,
     meter: Arc<Meter>,
     /// The subject of a task whose subject has no parameters; most have none.
     subject: Option<Subject>,
@@ -81,28 +80,23 @@ impl Forwarding {
 }
 
 impl TaskRoute {
-    /// `None` for a task that has no route.
+    /// `route` is that of the operation.
     pub(crate) fn of(
-        operation: &Operation,
+        operation: &Arc<Operation>,
+        route: &Route,
         instances: Option<usize>,
         metrics: &Metrics,
-    ) -> Option<Self> {
-        let route = operation.route.as_ref()?;
+    ) -> Self {
         let status = operation.contract().status;
-        Some(Self {
+        Self {
             meter: metrics.meter(route.method.as_str(), route.path(), status),
-            route: route.clone(),
             subject: operation.pattern.literal(),
             names: route.parameters().map(str::to_owned).collect(),
             takes_body: route.method.has_body(),
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
-            operation: operation.clone(),
+            operation: Arc::clone(operation),
             places: instances.map(Places::of),
-        })
-    }
-
-    pub(crate) fn route(&self) -> &Route {
-        &self.route
+        }
     }
 
     /// The task's name.

@@ -4,6 +4,7 @@
 //! fault come with it. Schemas are the ones the workers check by, so what the document allows is not refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use metropolis::route::Route;
 use serde_json::{Map, Value, json};
@@ -16,7 +17,7 @@ use crate::operation::Operation;
 use components::{Components, Names};
 
 /// Describes the operations that have a route.
-pub(crate) fn document(operations: &[Operation]) -> Value {
+pub(crate) fn document(operations: &[Arc<Operation>]) -> Value {
     let mut components = Components::default();
     let mut paths: Map<String, Value> = Map::new();
     let mut ids = BTreeSet::new();
@@ -38,7 +39,7 @@ pub(crate) fn document(operations: &[Operation]) -> Value {
 }
 
 /// Named after the package that holds the tasks, as the worker's service is.
-fn info(operations: &[Operation]) -> Value {
+fn info(operations: &[Arc<Operation>]) -> Value {
     let first = operations.iter().min_by_key(|task| task.source);
     let title = first.map_or("metropolis", |task| &task.service);
     let version = first.map_or("0.0.0", |task| &task.version);

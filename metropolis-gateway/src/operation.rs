@@ -3,7 +3,7 @@
 //! Whether the task was linked in, discovered on the bus or written into a configuration file is settled here; nobody
 //! behind this room asks again.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use metropolis::catalog::Entry;
@@ -81,9 +81,19 @@ impl Promise {
         }
     }
 
-    /// What is promised where nobody says more: it takes a JSON object and answers anything.
-    pub(crate) fn open(output: Option<Value>) -> Self {
-        Self::of(Contract {
+    /// What is promised where nobody says more: it takes a JSON object and answers anything. All who say no more share it.
+    pub(crate) fn open(format: Format) -> Arc<Self> {
+        static JSON: LazyLock<Arc<Promise>> = LazyLock::new(|| Promise::of_any(None));
+        static LEGACY: LazyLock<Arc<Promise>> =
+            LazyLock::new(|| Promise::of_any(Some(Value::Bool(true))));
+        Arc::clone(match format {
+            Format::Json => &JSON,
+            Format::Legacy => &LEGACY,
+        })
+    }
+
+    fn of_any(output: Option<Value>) -> Arc<Self> {
+        Arc::new(Self::of(Contract {
             input: Some(json!({ "type": "object" })),
             output,
             empty: false,
@@ -91,7 +101,7 @@ impl Promise {
             faults: Vec::new(),
             docs: String::new(),
             deprecated: false,
-        })
+        }))
     }
 
     fn of(contract: Contract) -> Self {
@@ -155,6 +165,7 @@ impl Operation {
 }
 
 /// The operations of linked tasks, in the order of their subjects.
-pub(crate) fn linked(entries: &[Entry]) -> Vec<Operation> {
-    entries.iter().map(Operation::linked).collect()
+pub(crate) fn linked(entries: &[Entry]) -> Vec<Arc<Operation>> {
+    let operations = entries.iter().map(Operation::linked);
+    operations.map(Arc::new).collect()
 }

@@ -4,6 +4,7 @@
 //! subjects are not known before they are there, and whoever runs it has to name them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use metropolis::catalog::{Problem, Problems};
 use metropolis::config::check_bucket;
@@ -18,7 +19,7 @@ use crate::operation::Operation;
 const INBOX: &str = "_INBOX_gateway.>";
 
 /// What a gateway needs that has these routes of its own and looks for no services.
-pub(crate) fn alone(own: &[Operation]) -> Permissions {
+pub(crate) fn alone(own: &[Arc<Operation>]) -> Permissions {
     let routed = own.iter().filter(|operation| operation.route.is_some());
     // Several methods of one path may be one subject.
     let called: BTreeSet<String> = routed.map(|operation| operation.pattern.filter()).collect();
@@ -164,7 +165,7 @@ mod tests {
             StaticRoute::new("GET /hidden", "hidden"),
         ];
         let mut own = fixed::beside(Vec::new(), &routes).expect("good routes");
-        own[2].route = None;
+        Arc::make_mut(&mut own[2]).route = None;
         let subjects = ["a.{key}", "b.>"].map(str::to_owned);
         let permissions = with_discovery(alone(&own), &subjects).expect("good subjects");
         let expected = ["a.*", PING, INFO, "metropolis.contract.*", "b.>"];

@@ -107,9 +107,10 @@ impl Site {
     /// When a task has a path that is the gateway's own, or a configured route is wrong.
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
         let metrics = Arc::new(Metrics::default());
-        let base = base(catalog, &plan, &metrics)?;
+        let base = Arc::new(base(catalog, &plan, &metrics)?);
         let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
-        let (base, changes) = watch::channel(Arc::new(base));
+        let built = Arc::clone(&base);
+        let (base, changes) = watch::channel(base);
         let base = Arc::new(base);
         let body_max = BodyMax::new(plan.body_max);
         let workers = Arc::default();
@@ -124,7 +125,7 @@ impl Site {
         let seen = plan
             .discovery
             .map(|interval| discovery::watch_bus(plan.bus.clone(), interval, &mut watching));
-        watching.spawn(follow(changes, Arc::clone(&board), seen));
+        watching.spawn(follow(built, changes, Arc::clone(&board), seen));
         if let Some(bucket) = plan.bucket {
             let live = Live {
                 bus: plan.bus.clone(),
@@ -343,7 +344,10 @@ fn base(catalog: &Catalog, plan: &Plan, metrics: &Arc<Metrics>) -> Result<Base, 
 ///
 /// # Errors
 /// As [`Site::new`].
-pub(crate) fn own(catalog: &Catalog, fixed: &[StaticRoute]) -> Result<Vec<Operation>, Problems> {
+pub(crate) fn own(
+    catalog: &Catalog,
+    fixed: &[StaticRoute],
+) -> Result<Vec<Arc<Operation>>, Problems> {
     check_reserved(catalog)?;
     fixed::beside(operation::linked(catalog.entries()), fixed)
 }

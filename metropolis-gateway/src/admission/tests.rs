@@ -38,7 +38,7 @@ fn offered(text: &str) -> Offered {
 }
 
 /// Who is served, with the routes, and who is not, with the reason.
-fn check(own: &[Operation], groups: &[Group], served: &[u64], expected: &[&str]) {
+fn check(own: &[Arc<Operation>], groups: &[Group], served: &[u64], expected: &[&str]) {
     let admitted = admit(own, &seen(groups), &served.iter().copied().collect());
     let routes = admitted.operations.iter().filter_map(|operation| {
         let route = operation.route.as_ref()?;
@@ -61,11 +61,11 @@ fn seen(groups: &[Group]) -> Seen {
 }
 
 /// An operation that is linked in.
-fn linked(text: &str) -> Operation {
+fn linked(text: &str) -> Arc<Operation> {
     let linked = group(0, "linked", "1.0.0", &[text]);
     let mut operation = operations(&linked).expect("a good endpoint").remove(0);
     operation.source = Source::Declared;
-    operation
+    Arc::new(operation)
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a task promises its callers, as the console shows it: documentation, schemas, faults. Pure.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use metropolis::contract::DeclaredFault;
 use serde::Serialize;
@@ -25,7 +27,7 @@ struct Promise<'a> {
 }
 
 /// The promise of the task with this subject as declared; `null` when the gateway knows none.
-pub(super) fn of(operations: &[Operation], subject: &str) -> Bytes {
+pub(super) fn of(operations: &[Arc<Operation>], subject: &str) -> Bytes {
     let mut operations = operations.iter();
     let found = operations.find(|operation| operation.pattern.as_str() == subject);
     let promise = found.map(|operation| {

@@ -29,14 +29,18 @@ impl Board {
         Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts others in their place, and says whether every source of routes was heard by now.
-    pub(super) fn swap(&self, routes: Routes, is_complete: bool) {
+    /// Puts others in their place.
+    pub(super) fn swap(&self, routes: Routes) {
         let routes = Arc::new(routes);
         let mut place = self.routes.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *place, routes);
         drop(place);
         // Outside the lock: the last to let go of large tables takes a while.
         drop(old);
+    }
+
+    /// Notes whether every source of routes was heard by now.
+    pub(super) fn hear(&self, is_complete: bool) {
         self.is_complete.fetch_or(is_complete, Ordering::AcqRel);
     }
 

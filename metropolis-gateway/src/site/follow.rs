@@ -27,9 +27,9 @@ const REST_TO_BUILD: u32 = 4;
 #[derive(Debug, Clone)]
 pub(super) struct Base {
     /// The linked tasks.
-    pub(super) linked: Vec<Operation>,
+    pub(super) linked: Vec<Arc<Operation>>,
     /// Those, and the configured routes.
-    pub(super) own: Vec<Operation>,
+    pub(super) own: Vec<Arc<Operation>>,
     pub(super) fixed: Vec<StaticRoute>,
     pub(super) paths: OwnPaths,
     pub(super) metrics: Arc<Metrics>,
@@ -47,27 +47,37 @@ impl Base {
     }
 }
 
-/// Follows both, the bus where somebody watches it, for as long as they may change.
+/// Follows both, the bus where somebody watches it, for as long as they may change. The board has the routes of `built`
+/// alone.
 pub(super) async fn follow(
-    mut base: watch::Receiver<Arc<Base>>,
+    mut built: Arc<Base>,
+    mut bases: watch::Receiver<Arc<Base>>,
     board: Arc<Board>,
     mut seen: Option<watch::Receiver<Seen>>,
 ) {
     let mut served = HashSet::new();
     let mut known = Vec::new();
-    while changed(&mut base, seen.as_mut()).await {
+    let mut was_empty = true;
+    while changed(&mut bases, seen.as_mut()).await {
         let begun = Instant::now();
         let now = seen.as_mut().map(|seen| seen.borrow_and_update().clone());
         let now = now.unwrap_or_default();
-        let is_complete = now.is_complete;
+        let (is_complete, is_empty) = (now.is_complete, now.is_empty());
+        let base = Arc::clone(&bases.borrow_and_update());
+        if is_empty && was_empty && Arc::ptr_eq(&base, &built) {
+            board.hear(is_complete);
+            continue;
+        }
         let building = {
-            let (base, served) = (Arc::clone(&base.borrow_and_update()), served.clone());
+            let (base, served) = (Arc::clone(&base), served.clone());
             tokio::task::spawn_blocking(move || base.with(&now, &served))
         };
         match building.await {
             Ok(routes) => {
                 let admitted = Arc::clone(&routes.admitted);
-                board.swap(routes, is_complete);
+                board.swap(routes);
+                board.hear(is_complete);
+                (was_empty, built) = (is_empty, base);
                 say(&mut known, &admitted.quarantined);
                 served = admitted
                     .services

@@ -67,7 +67,7 @@ impl Routes {
         metrics.forget_unused();
         let operations = &admitted.operations;
         let listed = Listed {
-            routes: operations.iter().map(Operation::line).collect(),
+            routes: operations.iter().map(|task| task.line()).collect(),
             services: &admitted.services,
             quarantined: &admitted.quarantined,
             configuration,
@@ -75,7 +75,7 @@ impl Routes {
         };
         let instances = instances(&admitted.services);
         let tasks = tasks(operations, &instances, metrics);
-        let meters = tasks.iter().map(|task| Arc::clone(task.meter()));
+        let meters = tasks.iter().map(|(_, task)| Arc::clone(task.meter()));
         let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, paths)).collect();
         let listing = serde_json::to_vec(&listed).expect("a listing is plain data");
         Self {
@@ -125,14 +125,16 @@ impl Routes {
     }
 }
 
-fn tasks(
-    operations: &[Operation],
+/// Those of the operations that have a route, prepared.
+fn tasks<'o>(
+    operations: &'o [Arc<Operation>],
     instances: &BTreeMap<String, usize>,
     metrics: &Metrics,
-) -> Vec<TaskRoute> {
-    let task = |operation: &Operation| {
+) -> Vec<(&'o Route, TaskRoute)> {
+    let task = |operation: &'o Arc<Operation>| {
+        let route = operation.route.as_ref()?;
         let instances = instances.get(&operation.service).copied();
-        TaskRoute::of(operation, instances, metrics)
+        Some((route, TaskRoute::of(operation, route, instances, metrics)))
     };
     operations.iter().filter_map(task).collect()
 }
@@ -163,17 +165,20 @@ fn own_meter(metrics: &Metrics, path: BuiltIn) -> Arc<Meter> {
     metrics.meter(method, format!("/{}", path.path().join("/")), 200)
 }
 
-fn table(tasks: Vec<TaskRoute>, built_in: &[BuiltIn], metrics: &Metrics) -> Table<Target> {
+fn table(
+    tasks: Vec<(&Route, TaskRoute)>,
+    built_in: &[BuiltIn],
+    metrics: &Metrics,
+) -> Table<Target> {
     let own: Vec<(BuiltIn, Vec<Segment>)> = built_in
         .iter()
         .map(|path| (*path, literals(path.path())))
         .collect();
-    let routes: Vec<Route> = tasks.iter().map(|task| task.route().clone()).collect();
     let own = own.iter().map(|(path, segments)| {
         let target = Target::BuiltIn(*path, own_meter(metrics, *path));
         (path.method(), &segments[..], target)
     });
-    let tasks = routes.iter().zip(tasks).map(|(route, task)| {
+    let tasks = tasks.into_iter().map(|(route, task)| {
         let target = Target::Task(Box::new(task));
         (route.method, route.segments(), target)
     });

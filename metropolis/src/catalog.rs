@@ -17,7 +17,7 @@ use crate::spec::TaskSpec;
 use crate::subject::{Pattern, Queue};
 use crate::task::TaskMeta;
 
-/// One task, ready to be served or called.
+/// One task, ready to be served or called. Clones share what is large.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Its record.
@@ -29,9 +29,9 @@ pub struct Entry {
     /// Its route; `None` when it is kept off every gateway.
     pub route: Option<Route>,
     /// The schema of its input; `None` when any bytes will do.
-    pub input: Option<Value>,
+    pub input: Option<Arc<Value>>,
     /// The schema of its value; `None` when it is raw bytes.
-    pub output: Option<Value>,
+    pub output: Option<Arc<Value>>,
     /// What decoding needs of the input's schema.
     pub shape: Arc<Shape>,
 }
@@ -214,7 +214,7 @@ fn entry(spec: TaskSpec, problems: &mut Vec<Problem>) -> Option<Entry> {
     let (pattern, queue, route) = (pattern?, queue?, route?);
     let input = document(spec.input, schema::input_generator());
     let output = document(spec.output, schema::output_generator());
-    let shape = Shape::of(input.as_ref().unwrap_or(&Value::Bool(true)));
+    let shape = Shape::of(input.as_deref().unwrap_or(&Value::Bool(true)));
     if let Some(defect) = shape.defect() {
         note(format!("the schema of its input is broken: {defect}"));
     }
@@ -235,9 +235,9 @@ fn entry(spec: TaskSpec, problems: &mut Vec<Problem>) -> Option<Entry> {
 fn document(
     of: fn(&mut SchemaGenerator) -> Option<Schema>,
     mut generator: SchemaGenerator,
-) -> Option<Value> {
+) -> Option<Arc<Value>> {
     let schema = of(&mut generator)?;
-    Some(schema::document(schema, &mut generator))
+    Some(Arc::new(schema::document(schema, &mut generator)))
 }
 
 /// The route as given, or derived where there is a subject to derive it from; `None` when the task wants none.

@@ -89,8 +89,8 @@ impl Contract {
     pub fn of(entry: &Entry) -> Self {
         let meta = entry.meta();
         Self {
-            input: entry.input.clone(),
-            output: entry.output.clone(),
+            input: entry.input.as_deref().cloned(),
+            output: entry.output.as_deref().cloned(),
             empty: entry.returns_nothing(),
             status: entry.spec.status(),
             faults: entry.spec.faults.iter().map(DeclaredFault::of).collect(),

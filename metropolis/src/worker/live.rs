@@ -1,5 +1,7 @@
 //! Live: puts in force what an operator wants of a running worker, whoever says it.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -57,15 +59,18 @@ impl Live {
         shelf: Option<Arc<Shelf>>,
     ) -> Self {
         let mut tasks: Vec<Task> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for stand in stands {
             let (entry, stand) = (stand.lane().entry(), Arc::clone(stand));
-            let is_same = |task: &&mut Task| task.entry.pattern == entry.pattern;
-            match tasks.iter_mut().find(is_same) {
-                Some(task) => task.stands.push(stand),
-                None => tasks.push(Task {
-                    entry: entry.clone(),
-                    stands: vec![stand],
-                }),
+            match places.entry(entry.pattern.as_str()) {
+                Occupied(place) => tasks[*place.get()].stands.push(stand),
+                Vacant(place) => {
+                    place.insert(tasks.len());
+                    tasks.push(Task {
+                        entry: entry.clone(),
+                        stands: vec![stand],
+                    });
+                }
             }
         }
         Self {
@@ -164,12 +169,12 @@ impl Live {
         let _ = log::override_filter(&self.key, wanted.log.as_deref());
         let tasks = self.tasks.iter().zip(&wanted.tasks);
         let (paused, served): (Vec<_>, Vec<_>) = tasks.partition(|(_, bounds)| bounds.paused);
-        let mut outcome = Ok(());
-        for (task, bounds) in served {
+        // All at once, since each waits for the server; one that cannot be subscribed keeps no other from it.
+        let serving = served.into_iter().map(async |(task, bounds)| {
             task.bound(bounds, revision);
-            // One that cannot be subscribed keeps no other from it.
-            outcome = outcome.and(task.serve(revision).await);
-        }
+            task.serve(revision).await
+        });
+        let outcome = join_all(serving).await.into_iter().collect();
         let pausing = paused.into_iter().map(async |(task, bounds)| {
             task.pause(revision).await;
             // What it was sent until now has found the places that whoever sent it could expect.

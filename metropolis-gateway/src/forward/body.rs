@@ -1,5 +1,9 @@
 //! The body of a request: which kind it is, and reading it within its limits.
 
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -74,9 +78,12 @@ fn media_type(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 }
 
 /// The media type without its parameters, in lower case.
-fn essence(media_type: &str) -> String {
-    let essence = media_type.split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
+fn essence(media_type: &str) -> Cow<'_, str> {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    match essence.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(essence.to_ascii_lowercase()),
+        false => Cow::Borrowed(essence),
+    }
 }
 
 /// Compressed bodies are not taken: their size would be unknown until they were read.
@@ -134,7 +141,13 @@ pub(crate) async fn whole<B: Body<Data = Bytes> + Unpin>(
     if announced > max {
         return Err(Refusal::BodyTooLarge { max });
     }
-    let all = timeout(BODY_TIMEOUT, pieces(body, max)).await;
+    let mut all = pin!(pieces(body, max));
+    // Most bodies have come with their heads, and need no timer.
+    let now = poll_fn(|context| Poll::Ready(all.as_mut().poll(context))).await;
+    if let Poll::Ready(all) = now {
+        return all;
+    }
+    let all = timeout(BODY_TIMEOUT, all).await;
     all.unwrap_or(Err(Refusal::BodyTimeout))
 }
 

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -62,7 +63,10 @@ impl Head {
 
 /// The lines of the first head.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    let lines =
+        ends.map(move |end| bytes[std::mem::replace(&mut start, end + 1)..end].trim_ascii());
     // A client may send empty lines before its request.
     lines
         .skip_while(|line| line.is_empty())

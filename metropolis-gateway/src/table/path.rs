@@ -27,13 +27,16 @@ pub(crate) fn canonical(path: &str) -> Result<Cow<'_, str>, PathError> {
         None => Cow::Borrowed(path),
         Some((start, rest)) => Cow::Owned(respelled(start, rest)?),
     };
-    if canonical
-        .split('/')
-        .any(|segment| matches!(segment, "." | ".."))
-    {
+    if has_dots(&canonical) {
         return Err(PathError::Dots);
     }
     Ok(canonical)
+}
+
+fn has_dots(path: &str) -> bool {
+    // Most paths have no dot at all, and need not be taken apart.
+    let is_dots = |segment| matches!(segment, "." | "..");
+    path.as_bytes().contains(&b'.') && path.split('/').any(is_dots)
 }
 
 /// `start` has no `%`; `rest` is what followed the first one.

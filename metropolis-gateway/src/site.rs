@@ -16,6 +16,7 @@ use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::live::{Bucket, GATEWAY_KEY};
 use metropolis::telemetry::{BusFigures, Exposition, TaskFigures};
+use metropolis::wire::Headers;
 use metropolis::{Bus, Client, RunningWorker};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -38,7 +39,7 @@ use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::status::Refusal;
 use crate::table::canonical;
-use crate::{discovery, operation};
+use crate::{discovery, operation, traced};
 
 mod board;
 mod figures;
@@ -240,6 +241,17 @@ impl Site {
         let response = refused(refusal, None, &mut passage);
         passage.end(response.status());
         response
+    }
+
+    /// What is done to count, trace and log a request to a task, without the request.
+    pub(crate) fn observe(&self, head: &Parts) {
+        let mut passage = self.begin(head);
+        passage.on_route(self.metrics.unrouted());
+        passage.reaches("task");
+        let (trace, trusts) = (passage.trace().clone(), self.forwarding.trusts_traces);
+        traced::pass_on(&trace, trusts, &head.headers, &mut Headers::new());
+        passage.by(None);
+        passage.end(StatusCode::OK);
     }
 
     fn begin(&self, head: &Parts) -> Passage<'_> {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use metropolis::RunningWorker;
@@ -37,6 +38,12 @@ impl InProcess {
         let (head, body) = request.into_parts();
         let mut body = Full::new(body.into());
         self.site.respond(Side::Public, &head, &mut body).await
+    }
+
+    /// For the benches; may change in any release. What telemetry does for one request to a task, and nothing else.
+    #[doc(hidden)]
+    pub fn observe(&self, head: &Parts) {
+        self.site.observe(head);
     }
 
     /// Answers `GET` of a path with its query.

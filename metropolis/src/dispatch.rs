@@ -22,7 +22,7 @@ use crate::task::Served;
 use crate::telemetry::spans::{self, Processed};
 use crate::telemetry::{Counts, Trace};
 use crate::trace::TraceId;
-use crate::wire::{self, CONTENT_TYPE, Envelope, Headers, NotStarted, Reply};
+use crate::wire::{self, CONTENT_TYPE, Envelope, Headers, NotStarted, Reply, Success};
 
 /// The longest timeout a caller can ask for; a larger number counts as silence would.
 const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
@@ -162,7 +162,7 @@ impl Alone {
             .expect("a task with a body is served");
         let scope = Scope {
             worker: Arc::new(Provisions::new(Bus::embedded())),
-            counts: Arc::new(Counts::new(entry.meta().name, entry.bounds(), true)),
+            counts: Arc::new(Counts::new(entry.meta().name, entry.bounds(), false)),
             instance: Arc::from(""),
         };
         Self(Dispatch::new(entry.clone(), scope).expect("a task with a body is answered"))
@@ -176,5 +176,16 @@ impl Alone {
             Err(reply) => reply,
         };
         Some(reply.encode(""))
+    }
+
+    /// What telemetry does for one call of a worker, which [`answer`](Self::answer) leaves out: asks whose trace it is, and
+    /// counts it.
+    pub fn observe(&self, headers: &Headers) {
+        let trace = Trace::of_message(headers, Span::none);
+        let reply = Reply::Success(Success::default()).in_trace(trace.trace_id());
+        let counts = &self.0.scope.counts;
+        counts.start(Duration::ZERO);
+        counts.reply(&reply, Duration::ZERO);
+        counts.set_places(0, 0);
     }
 }

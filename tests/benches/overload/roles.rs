@@ -29,11 +29,21 @@ async fn waits(ping: Ping) -> Ping {
 
 #[metropolis::task(subject = "bench.works")]
 async fn works(ping: Ping) -> Ping {
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_micros(200) {
-        black_box(&ping);
-    }
+    compute(Duration::from_micros(200), &ping);
     ping
+}
+
+#[metropolis::task(subject = "bench.works-longer")]
+async fn works_longer(ping: Ping) -> Ping {
+    compute(Duration::from_millis(1), &ping);
+    ping
+}
+
+fn compute(time: Duration, ping: &Ping) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        black_box(ping);
+    }
 }
 
 /// Starts the worker and waits until it serves.

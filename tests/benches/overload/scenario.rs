@@ -37,11 +37,16 @@ pub(crate) struct Scenario {
     pub(crate) about: &'static str,
 }
 
-pub(crate) const ALL: [Scenario; 3] = [
+pub(crate) const ALL: [Scenario; 4] = [
     Scenario {
         name: "waits",
         path: "/bench/waits",
         about: "A task waits for 2 ms and has 16 places: the worker has enough of its core, and no more places.",
+    },
+    Scenario {
+        name: "works-longer",
+        path: "/bench/works-longer",
+        about: "A task computes for 1 ms: the core is the limit, and nearly all of it is the task's.",
     },
     Scenario {
         name: "works",

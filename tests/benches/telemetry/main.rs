@@ -12,8 +12,10 @@ use metropolis_tests::measure::load::Load;
 use metropolis_tests::measure::report::{self, Spread, progress, ratio, verdict};
 use metropolis_tests::measure::{Plan, block_on, plan};
 use roles::{Part, Role};
+use silence::Silence;
 
 mod roles;
+mod silence;
 
 /// 32 bytes of JSON; the task sends back what it got.
 const PAYLOAD: Bytes = Bytes::from_static(br#"{"id":12345,"text":"abcdefghij"}"#);
@@ -52,10 +54,13 @@ fn main() {
 
 async fn bench(plan: &Plan) {
     let mut rows = Vec::new();
+    let mut request_us = None;
     for stage in [Stage::Gateway, Stage::Worker] {
         if plan.wants(stage.name()) {
             progress(&format!("telemetry, {}", stage.name()));
-            rows.extend(stage.contest(plan).await);
+            let costs = stage.contest(plan).await;
+            rows.extend(stage.rows(&costs));
+            request_us = request_us.or_else(|| stage.whole(&costs));
         }
     }
     let heads = [
@@ -65,11 +70,16 @@ async fn bench(plan: &Plan) {
         "by all off",
         "goal",
     ];
-    let text = format!(
+    let mut text = format!(
         "## Telemetry\n\nMedian (least–most) of {} rounds.\n\n{}",
         plan.rounds(ROUNDS),
         report::table(&heads, &rows)
     );
+    if plan.wants("off") {
+        let rows = Silence::measure(plan).await.rows(request_us);
+        let heads = ["all off, its own steps alone", "ns", "of a request"];
+        text += &format!("\n{}", report::table(&heads, &rows));
+    }
     report::publish("telemetry", &text);
 }
 
@@ -82,7 +92,7 @@ impl Stage {
     }
 
     /// Rounds through all parts in turn, each with fresh processes; every other round goes backwards.
-    async fn contest(self, plan: &Plan) -> Vec<Vec<String>> {
+    async fn contest(self, plan: &Plan) -> Vec<Vec<Costs>> {
         let mut costs = vec![Vec::new(); Part::ALL.len()];
         for round in 0..=plan.rounds(ROUNDS) {
             let mut order: Vec<usize> = (0..Part::ALL.len()).collect();
@@ -96,7 +106,13 @@ impl Stage {
                 }
             }
         }
-        self.rows(&costs)
+        costs
+    }
+
+    /// What a request takes of all processes with everything off, where all of them are measured.
+    fn whole(self, costs: &[Vec<Costs>]) -> Option<f64> {
+        let all = costs[0].iter().filter_map(|costs| costs.last());
+        (self == Self::Gateway).then(|| report::median(all.map(|(_, micros)| *micros)))
     }
 
     async fn measure(self, plan: &Plan, part: Part) -> Costs {

@@ -58,7 +58,7 @@ impl Part {
         }
     }
 
-    fn variables(self, collector: Option<SocketAddr>) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(self, collector: Option<SocketAddr>) -> Vec<(&'static str, String)> {
         let is_on = |part: Self| u8::from(self == part).to_string();
         let log = match self {
             Self::AccessLog => "info",
@@ -117,13 +117,13 @@ impl Role {
 
 /// The input and the value of the task.
 #[derive(Serialize, Deserialize, JsonSchema)]
-struct Ping {
+pub(crate) struct Ping {
     id: u64,
     text: String,
 }
 
 #[metropolis::task(subject = "bench.echo")]
-async fn echo(ping: Ping) -> Ping {
+pub(crate) async fn echo(ping: Ping) -> Ping {
     ping
 }
 

@@ -35,7 +35,7 @@ mod query;
 
 pub(crate) use body::whole;
 pub(crate) use body_max::BodyMax;
-pub(crate) use headers::{VALUE_MAX, check_forwarded, forwarded_by_default};
+pub(crate) use headers::{check_forwarded, forwarded_by_default};
 pub(crate) use query::pairs;
 
 /// A task with its route, prepared once.

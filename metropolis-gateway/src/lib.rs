@@ -48,6 +48,7 @@ mod discovery;
 mod fixed;
 mod flood;
 mod forward;
+mod head;
 mod metrics;
 mod mount;
 mod openapi;
@@ -63,9 +64,9 @@ mod traced;
 mod workers;
 
 pub use fixed::StaticRoute;
+pub use head::{HEADERS_BYTES_MAX, HEADERS_MAX, URI_MAX};
 pub use mount::Mounted;
 pub use operation::Format;
-pub use site::{HEADERS_BYTES_MAX, HEADERS_MAX, URI_MAX};
 pub use start::{RunningGateway, StartError};
 pub use testing::InProcess;
 

@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
+use http::header::{ALLOW, CONTENT_LENGTH, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::catalog::{Catalog, Problem, Problems};
 use metropolis::live::{Bucket, GATEWAY_KEY};
@@ -39,7 +39,7 @@ use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::status::Refusal;
 use crate::table::canonical;
-use crate::{discovery, operation, traced};
+use crate::{discovery, head, operation, traced};
 
 mod board;
 mod figures;
@@ -48,13 +48,6 @@ mod live;
 mod own;
 mod readiness;
 mod routes;
-
-/// The longest path and query together, in bytes.
-pub const URI_MAX: usize = 8 * 1024;
-/// The largest number of headers of one request.
-pub const HEADERS_MAX: usize = 80;
-/// The most bytes that names and values of all headers may have.
-pub const HEADERS_BYTES_MAX: usize = 16 * 1024;
 
 /// Which listener a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,8 +262,7 @@ impl Site {
         passage: &mut Passage<'r>,
     ) -> Result<Response<Bytes>, (Refusal, Option<&'r HeaderValue>)> {
         let of_no_path = |refusal| (refusal, None);
-        check_sizes(head).map_err(of_no_path)?;
-        check_framing(&head.headers).map_err(of_no_path)?;
+        head::check(head).map_err(of_no_path)?;
         let path = canonical(head.uri.path()).map_err(|error| of_no_path(error.into()))?;
         let table = match side {
             Side::Public => &routes.public,
@@ -377,88 +369,6 @@ fn check_reserved(catalog: &Catalog) -> Result<(), Problems> {
         Some(problem.at(entry.meta()).help(help))
     });
     Problems(problems.collect()).check()
-}
-
-fn check_sizes(head: &Parts) -> Result<(), Refusal> {
-    let uri = head
-        .uri
-        .path_and_query()
-        .map_or(0, |uri| uri.as_str().len());
-    if uri > URI_MAX {
-        return Err(Refusal::UriTooLong { max: URI_MAX });
-    }
-    if head.headers.len() > HEADERS_MAX {
-        return Err(Refusal::HeadersTooLarge {
-            max: HEADERS_MAX,
-            what: "lines",
-        });
-    }
-    let lines = head.headers.iter();
-    let bytes: usize = lines
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
-    if bytes > HEADERS_BYTES_MAX {
-        return Err(Refusal::HeadersTooLarge {
-            max: HEADERS_BYTES_MAX,
-            what: "bytes",
-        });
-    }
-    Ok(())
-}
-
-/// Two readings of where a message ends, or whom it is for, are how requests are smuggled (RFC 9112 §6.1, §3.2).
-fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        let is_plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if !is_plain || codings.next().is_some() {
-            return Err(Refusal::Framing(
-                "the only transfer coding taken is chunked, once",
-            ));
-        }
-        if headers.contains_key(CONTENT_LENGTH) {
-            return Err(Refusal::Framing(
-                "there are both Content-Length and Transfer-Encoding",
-            ));
-        }
-    }
-    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
-        return Err(Refusal::Framing("there is more than one Content-Length"));
-    }
-    if headers.keys().any(looks_like_framing) {
-        return Err(Refusal::Framing(
-            "a header is named almost like Content-Length or Transfer-Encoding",
-        ));
-    }
-    check_host(headers)
-}
-
-/// Whether somebody on the way may take the header for one that says where the message ends: there are servers that
-/// read `_` as `-`.
-fn looks_like_framing(name: &HeaderName) -> bool {
-    // The letters of `Content-Length`: most names have fewer, whatever stands between.
-    const LETTERS_MIN: usize = 13;
-    if name.as_str().len() < LETTERS_MIN {
-        return false;
-    }
-    fn letters(name: &HeaderName) -> impl Iterator<Item = u8> {
-        name.as_str().bytes().filter(u8::is_ascii_alphanumeric)
-    }
-    let alike = |framing: &HeaderName| letters(framing).eq(letters(name)) && framing != name;
-    alike(&CONTENT_LENGTH) || alike(&TRANSFER_ENCODING)
-}
-
-fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let is_authority = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(byte);
-    let is_good = |host: &HeaderValue| host.as_bytes().iter().all(is_authority);
-    if !hosts.next().is_none_or(is_good) {
-        return Err(Refusal::Bad("the Host is no host and port"));
-    }
-    if hosts.next().is_some() {
-        return Err(Refusal::Bad("there is more than one Host"));
-    }
-    Ok(())
 }
 
 fn options(allow: &HeaderValue) -> Response<Bytes> {

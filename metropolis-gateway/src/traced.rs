@@ -12,7 +12,7 @@ use metropolis::wire::Headers;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use crate::forward::VALUE_MAX;
+use crate::head::VALUE_MAX;
 
 // Names that need not be read at each request.
 static TRACEPARENT: HeaderName = HeaderName::from_static(trace::TRACEPARENT);

@@ -7,10 +7,8 @@ use http::header::{
 use metropolis::trace;
 use metropolis::wire::{self, Headers, JSON};
 
+use crate::head::VALUE_MAX;
 use crate::status::Refusal;
-
-/// The longest value of a header that goes to a task, in bytes.
-pub(crate) const VALUE_MAX: usize = 4096;
 
 /// Headers that belong to one connection, or that say how this message is framed or encoded.
 const NEVER: &[&str] = &[

@@ -48,7 +48,9 @@ impl<'c> Batch<'c> {
         }
         let known = source.subject();
         let known = known.filter(|known| known.as_bytes() == frame.subject());
-        let incoming = self.connection.incoming(frame, block, known.cloned(), self.arrived);
+        let incoming = self
+            .connection
+            .incoming(frame, block, known.cloned(), self.arrived);
         if incoming.is_some_and(|incoming| !source.take(incoming)) {
             self.connection.count_dropped();
         }

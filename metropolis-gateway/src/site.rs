@@ -23,10 +23,11 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::base::{Base, Configuration};
 use self::board::Board;
 use self::figures::GatewayFigures;
-use self::follow::{Base, follow};
-use self::live::{Configuration, Live};
+use self::follow::follow;
+use self::live::Live;
 use self::own::Asked;
 use self::readiness::Readiness;
 use self::routes::{Routes, Target};
@@ -41,6 +42,7 @@ use crate::status::Refusal;
 use crate::table::canonical;
 use crate::{discovery, head, operation, traced};
 
+mod base;
 mod board;
 mod figures;
 mod follow;
@@ -102,7 +104,7 @@ impl Site {
     pub(crate) fn new(catalog: &Catalog, plan: Plan) -> Result<Self, Problems> {
         let metrics = Arc::new(Metrics::default());
         let base = Arc::new(base(catalog, &plan, &metrics)?);
-        let board = Arc::new(Board::new(base.alone(), plan.discovery.is_none()));
+        let board = Arc::new(Board::new(Routes::alone(&base), plan.discovery.is_none()));
         let built = Arc::clone(&base);
         let (base, changes) = watch::channel(base);
         let base = Arc::new(base);

@@ -7,45 +7,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::base::Base;
 use super::board::Board;
-use super::live::Configuration;
 use super::routes::Routes;
-use crate::admin::OwnPaths;
-use crate::admission::{Quarantined, admit};
+use crate::admission::Quarantined;
 use crate::discovery::Seen;
-use crate::fixed::StaticRoute;
-use crate::metrics::Metrics;
-use crate::operation::Operation;
 
 /// The shortest time between two changes; what comes meanwhile comes together. The first one waits for nothing.
 const REST_MIN: Duration = Duration::from_millis(5);
 
 /// Building takes at most one part in so many of the time, however fast services come and go.
 const REST_TO_BUILD: u32 = 4;
-
-/// What routes are made of, apart from what is on the bus.
-#[derive(Debug, Clone)]
-pub(super) struct Base {
-    /// The linked tasks.
-    pub(super) linked: Vec<Arc<Operation>>,
-    /// Those, and the configured routes.
-    pub(super) own: Vec<Arc<Operation>>,
-    pub(super) fixed: Vec<StaticRoute>,
-    pub(super) paths: OwnPaths,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) configuration: Configuration,
-}
-
-impl Base {
-    /// The routes there are without any service on the bus.
-    pub(super) fn alone(&self) -> Routes {
-        self.with(&Seen::default(), &HashSet::new())
-    }
-
-    fn with(&self, seen: &Seen, served: &HashSet<u64>) -> Routes {
-        Routes::of(admit(&self.own, seen, served), self)
-    }
-}
 
 /// Follows both, the bus where somebody watches it, for as long as they may change. The board has the routes of `built`
 /// alone.
@@ -70,7 +42,7 @@ pub(super) async fn follow(
         }
         let building = {
             let (base, served) = (Arc::clone(&base), served.clone());
-            tokio::task::spawn_blocking(move || base.with(&now, &served))
+            tokio::task::spawn_blocking(move || Routes::with(&base, &now, &served))
         };
         match building.await {
             Ok(routes) => {

@@ -10,21 +10,10 @@ use bytes::Bytes;
 use metropolis::Bus;
 use metropolis::live::{Entry, Findings, Follower, GATEWAY_KEY, Members, Refusal};
 use metropolis::log::override_filter;
-use serde::Serialize;
 use tokio::sync::watch;
 
-use super::follow::Base;
+use super::base::{Base, Configuration};
 use crate::forward::BodyMax;
-
-/// What is in force, as `/_routes` shows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Configuration {
-    pub(crate) body_max: usize,
-    /// The document that is in force, by its revision.
-    pub(crate) applied: Option<u64>,
-    /// The one that came after it and was refused, with the reason.
-    pub(crate) refused: Option<String>,
-}
 
 /// What a document says.
 #[derive(Debug, PartialEq, Eq)]

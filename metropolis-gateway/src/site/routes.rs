@@ -1,6 +1,6 @@
 //! Routes: everything that is answered at one moment. Immutable; a change makes another one, which is swapped in whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -8,10 +8,10 @@ use metropolis::listing::Line;
 use metropolis::route::{Route, Segment};
 use serde::Serialize;
 
-use super::follow::Base;
-use super::live::Configuration;
+use super::base::{Base, Configuration};
 use crate::admin::{BuiltIn, OwnPaths};
-use crate::admission::{Admitted, Quarantined, Service};
+use crate::admission::{Admitted, Quarantined, Service, admit};
+use crate::discovery::Seen;
 use crate::forward::TaskRoute;
 use crate::metrics::{Meter, Metrics};
 use crate::openapi;
@@ -56,8 +56,18 @@ struct Listed<'a> {
 }
 
 impl Routes {
+    /// The routes there are without any service on the bus.
+    pub(super) fn alone(base: &Base) -> Self {
+        Self::with(base, &Seen::default(), &HashSet::new())
+    }
+
+    /// Those, and the services on the bus that are admitted; `served` has the serials of those that are served now.
+    pub(super) fn with(base: &Base, seen: &Seen, served: &HashSet<u64>) -> Self {
+        Self::of(admit(&base.own, seen, served), base)
+    }
+
     /// Works out the tables and the listing. Takes milliseconds where there are many operations.
-    pub(super) fn of(admitted: Admitted, base: &Base) -> Self {
+    fn of(admitted: Admitted, base: &Base) -> Self {
         let Base {
             paths,
             metrics,

@@ -369,6 +369,27 @@ async fn an_idle_connection_does_not_hold_up_a_stop_and_may_ask_once_more() {
     assert!(idle.is_closed().await);
 }
 
+/// How long until the connection ends, by a clock that is stopped and goes on when nothing else is left to do.
+async fn left_alone(client: &mut Client) -> u64 {
+    let begun = Instant::now();
+    assert!(client.read().await.is_none());
+    begun.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_arrive_ends_its_connection_as_silence_does() {
+    let (gateway, _) = start().await;
+    let mut half = Client::connect(gateway.address()).await;
+    half.write("GET /now HTTP/1.1\r\nHost: a\r\n").await;
+    assert_eq!(left_alone(&mut half).await, 30);
+    let mut kept = Client::connect(gateway.address()).await;
+    for _ in 0..3 {
+        assert_eq!(kept.send(GET_NOW).await.expect("an answer").status, 200);
+        sleep(Duration::from_secs(20)).await;
+    }
+    assert_eq!(left_alone(&mut kept).await, 10);
+}
+
 #[tokio::test]
 async fn a_stop_ends_at_its_timeout() {
     let bus = Bus::embedded();

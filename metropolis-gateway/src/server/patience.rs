@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ struct Note {
     since: Instant,
     /// Microseconds after that, or 0 when nothing is waited for.
     due: AtomicU64,
+    /// Whether the real timer has struck, so that it is worth looking at the clock.
+    has_struck: AtomicBool,
 }
 
 impl Patience {
@@ -30,6 +32,7 @@ impl Patience {
         Self(Arc::new(Note {
             since: now(),
             due: AtomicU64::new(0),
+            has_struck: AtomicBool::new(false),
         }))
     }
 
@@ -74,7 +77,8 @@ impl Future for Waiting {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if now() >= self.deadline {
+        let has_struck = self.note.has_struck.swap(false, Ordering::Relaxed);
+        if has_struck && now() >= self.deadline {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -120,6 +124,7 @@ impl Watch {
         }
         let strikes = self.timer.as_mut().poll(context).is_ready();
         self.is_set = !strikes;
+        self.patience.0.has_struck.store(strikes, Ordering::Relaxed);
         strikes
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::roles::{self, SMALL, sample};
 use crate::steps::{self, Figure};
 
-const SIZES: [usize; 4] = [1, 100, 1_000, 10_000];
+const SIZES: [usize; 5] = [1, 100, 1_000, 3_000, 10_000];
 const CONNECTIONS: usize = 64;
 const LOOK_UPS: usize = 100_000;
 /// How long the gateway is left alone before its memory is read.

@@ -6,8 +6,10 @@ use metropolis_tests::measure::report::{self, median, progress};
 /// Rounds that count.
 const ROUNDS: usize = 3;
 
-/// What must have come on top of the smallest size, as a share of it, before its growth says anything.
-const NOISE: f64 = 0.1;
+/// What must have come on top of the smallest size before its growth says anything: MB, and ms. A process says by a line
+/// of its log that it serves, and that line may wait for others for 5 ms.
+const MB_NOISE: f64 = 1.0;
+const MS_NOISE: f64 = 5.0;
 
 /// Faster growth than this is pointed at.
 const LINEAR: f64 = 1.1;
@@ -25,14 +27,14 @@ impl Figure {
     pub(crate) const RESIDENT: Self = Self {
         name: "resident, MB",
         digits: 1,
-        grows: Grows::Above,
+        grows: Grows::Above(MB_NOISE),
     };
 
-    /// Time until a process answers.
+    /// Time until a process says that it serves.
     pub(crate) const START: Self = Self {
         name: "start, ms",
         digits: 0,
-        grows: Grows::Above,
+        grows: Grows::Above(MS_NOISE),
     };
 
     /// A figure that counts as a whole.
@@ -50,8 +52,8 @@ impl Figure {
 pub(crate) enum Grows {
     /// All of it.
     Whole,
-    /// What it is above the smallest size: the rest belongs to the process.
-    Above,
+    /// What it is above the smallest size, where that is more than so much: the rest belongs to the process.
+    Above(f64),
 }
 
 /// Measures each size in rounds, and makes a table of the medians. `measure` gives its figures in the order of `columns`.
@@ -105,12 +107,11 @@ fn row<const N: usize>(
 /// The power of the size by which a figure grew since the step before, where that can be told.
 fn power(sizes: &[usize], figures: &[f64], step: usize, grows: Grows) -> Option<f64> {
     let before = step.checked_sub(1)?;
-    let base = match grows {
-        Grows::Whole => 0.0,
-        Grows::Above => figures[0],
+    let (base, floor) = match grows {
+        Grows::Whole => (0.0, 0.0),
+        Grows::Above(noise) => (figures[0], noise),
     };
     let [was, is] = [before, step].map(|step| figures[step] - base);
-    let floor = base * NOISE;
     let has_grown = sizes[step] as f64 / sizes[before] as f64;
     (was > floor && is > floor).then(|| (is / was).ln() / has_grown.ln())
 }

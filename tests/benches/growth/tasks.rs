@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::roles::{self, SMALL, sample};
 use crate::steps::{self, Figure};
 
-const SIZES: [usize; 4] = [1, 10, 100, 500];
+const SIZES: [usize; 5] = [1, 10, 100, 200, 500];
 const IN_FLIGHT: usize = 64;
 /// How often each task is called before anything counts, at least: by its first dozens of polls a worker learns that a
 /// task is quick.

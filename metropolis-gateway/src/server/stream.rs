@@ -17,6 +17,9 @@ use tokio::net::TcpStream;
 
 use super::BUFFER_MAX;
 
+/// An answer up to this size leaves as one piece.
+const GATHERED_MAX: usize = 512;
+
 /// What was read since the last answer, until the request is looked at.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Head(Arc<Mutex<Kept>>);
@@ -59,6 +62,18 @@ impl Head {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Several pieces as one, where they are small: the system takes one faster than it takes a list, by more than the copy
+/// costs.
+fn gathered<'p>(pieces: &[io::IoSlice<'_>], room: &'p mut [u8; GATHERED_MAX]) -> Option<&'p [u8]> {
+    let mut length = 0;
+    for piece in pieces {
+        let end = length + piece.len();
+        room.get_mut(length..end)?.copy_from_slice(piece);
+        length = end;
+    }
+    Some(&room[..length])
 }
 
 /// The lines of the first head.
@@ -128,7 +143,10 @@ impl AsyncWrite for Stream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.head.begin();
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        match gathered(bufs, &mut [0; GATHERED_MAX]) {
+            Some(piece) => Pin::new(&mut self.inner).poll_write(cx, piece),
+            None => Pin::new(&mut self.inner).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

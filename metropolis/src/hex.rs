@@ -31,8 +31,9 @@ fn bytes_of(digits: [u8; 8]) -> [u8; 4] {
 
 /// Writes bytes, a multiple of four, where there is room for them.
 pub(crate) fn write(bytes: &[u8], digits: &mut [u8]) {
-    let (bytes, _) = bytes.as_chunks();
+    let (bytes, rest) = bytes.as_chunks();
     let (digits, _) = digits.as_chunks_mut();
+    debug_assert!(rest.is_empty() && digits.len() >= bytes.len());
     for (bytes, digits) in bytes.iter().zip(digits) {
         *digits = digits_of(*bytes);
     }
@@ -40,6 +41,7 @@ pub(crate) fn write(bytes: &[u8], digits: &mut [u8]) {
 
 /// Reads bytes, a multiple of four; `None` where there are not as many digits, or something else is among them.
 pub(crate) fn read<const BYTES: usize>(digits: &[u8]) -> Option<[u8; BYTES]> {
+    const { assert!(BYTES.is_multiple_of(4)) };
     let mut bytes = [0; BYTES];
     let (chunks, rest) = digits.as_chunks();
     let (fours, _) = bytes.as_chunks_mut();

@@ -77,7 +77,7 @@ impl Future for Waiting {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        let has_struck = self.note.has_struck.swap(false, Ordering::Relaxed);
+        let has_struck = self.note.has_struck.load(Ordering::Relaxed);
         if has_struck && now() >= self.deadline {
             Poll::Ready(())
         } else {

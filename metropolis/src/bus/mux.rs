@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
@@ -105,11 +105,6 @@ impl Mux {
         subject.as_bytes().starts_with(self.prefix.as_bytes())
     }
 
-    /// The subject of an answer to one of our requests, or of what pretends to be one; `None` for any other.
-    pub(super) fn reply_subject(&self, subject: Bytes) -> Option<Subject> {
-        self.token(&subject).map(|_| Subject::known(subject))
-    }
-
     /// Takes a slot for one request, and a reply subject for it. Needs a Tokio runtime, for the sweeper.
     pub(super) fn open(
         self: &Arc<Self>,
@@ -145,8 +140,8 @@ impl Mux {
         self.end(self.token(subject), Err(why));
     }
 
-    /// What the last token of a reply subject says, below our own prefix.
-    fn token(&self, subject: &[u8]) -> Option<Token> {
+    /// What the last token of a reply subject says, below our own prefix. A subject that has one is a literal subject.
+    pub(super) fn token(&self, subject: &[u8]) -> Option<Token> {
         subject
             .strip_prefix(self.prefix.as_bytes())
             .and_then(read_token)
@@ -217,7 +212,8 @@ impl Mux {
         self.late.load(Ordering::Relaxed)
     }
 
-    fn end(&self, token: Option<Token>, result: Result<Incoming, RequestError>) {
+    /// Ends the request a token names; without one, or where that request has ended, what came is counted as late.
+    pub(super) fn end(&self, token: Option<Token>, result: Result<Incoming, RequestError>) {
         let ended = token.and_then(|token| {
             let mut slots = self.lock();
             let slot = slots.slab.get_mut(token.slot)?;
@@ -366,7 +362,7 @@ impl Drop for Pending<'_> {
 
 /// What the last token of a reply subject says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Token {
+pub(super) struct Token {
     slot: usize,
     nonce: u64,
 }

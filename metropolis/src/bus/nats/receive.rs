@@ -61,13 +61,13 @@ impl Connection {
     /// Hands an answer to the request that waits for it.
     fn answer(&self, frame: Frame, arrived: Instant) {
         let block = block(&frame);
+        let token = self.mux.token(frame.subject());
         if is_no_responders(&block, &frame) {
-            self.mux.fail(frame.subject(), RequestError::NoResponders);
-            return;
+            return self.mux.end(token, Err(RequestError::NoResponders));
         }
-        let known = self.mux.reply_subject(frame.shared_subject());
+        let known = token.map(|_| Subject::known(frame.shared_subject()));
         if let Some(incoming) = self.incoming(frame, block, known, arrived) {
-            self.mux.complete(incoming);
+            self.mux.end(token, Ok(incoming));
         }
     }
 

@@ -439,7 +439,7 @@ where
         Encoded::Json(json) => Bytes::from(json),
         Encoded::Raw(raw) => {
             headers
-                .append(CONTENT_TYPE, raw.media_type.clone())
+                .append(CONTENT_TYPE, &raw.media_type)
                 .map_err(|error| bad(&error))?;
             raw.bytes.clone()
         }

@@ -229,7 +229,7 @@ impl Context {
     pub fn set_reply_header(
         &self,
         name: &'static str,
-        value: impl Into<String>,
+        value: impl AsRef<str>,
     ) -> Result<(), ReplyHeaderError> {
         let known = REPLY_HEADERS
             .iter()

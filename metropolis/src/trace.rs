@@ -142,15 +142,15 @@ impl TraceContext {
         }
     }
 
-    /// As a `traceparent`.
-    pub(crate) fn to_text(self) -> String {
+    /// As it is sent.
+    pub(crate) fn to_traceparent(self) -> Traceparent {
         let mut written = UNSAMPLED;
         hex::write(&self.trace_id.0, &mut written[TRACE]);
         hex::write(&self.span_id, &mut written[SPAN]);
         if self.is_sampled {
             written[LENGTH - 1] = b'1';
         }
-        text(&written).to_owned()
+        Traceparent(written)
     }
 
     /// Whether whoever was before records this trace.
@@ -163,7 +163,16 @@ impl TraceContext {
 /// As a `traceparent`.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text())
+        f.write_str(self.to_traceparent().as_ref())
+    }
+}
+
+/// A `traceparent`, written without a place on the heap.
+pub(crate) struct Traceparent([u8; LENGTH]);
+
+impl AsRef<str> for Traceparent {
+    fn as_ref(&self) -> &str {
+        text(&self.0)
     }
 }
 

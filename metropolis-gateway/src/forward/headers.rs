@@ -64,7 +64,7 @@ pub(crate) fn check_forwarded(name: &str) -> Result<HeaderName, String> {
     }
     // The bus is narrower than HTTP, and says so itself.
     Headers::new()
-        .append(text.to_owned(), "")
+        .append(text, "")
         .map_err(|error| error.to_string())?;
     Ok(header)
 }
@@ -88,7 +88,7 @@ pub(super) fn for_task(received: &HeaderMap, allowed: &[HeaderName]) -> Result<H
         let unreadable = || Refusal::Bad("the value of a header is no printable text");
         let text = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
         headers
-            .append(name.as_str().to_owned(), text)
+            .append(name.as_str(), text)
             .map_err(|_| unreadable())?;
     }
     Ok(headers)

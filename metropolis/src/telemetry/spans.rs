@@ -134,7 +134,7 @@ impl Trace {
 fn place_in(headers: &mut Headers, place: TraceContext) {
     headers.remove(trace::TRACEPARENT);
     headers
-        .append(trace::TRACEPARENT, place.to_text())
+        .append(trace::TRACEPARENT, place.to_traceparent())
         .expect("digits and dashes are a good header value");
 }
 

@@ -1,6 +1,8 @@
 //! Message headers: checked on the way in, so that no value can break out of its line.
 
-use std::borrow::Cow;
+use std::fmt;
+
+use memchr::memchr;
 
 /// Why a header was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,16 +18,21 @@ pub enum HeaderError {
 
 /// Headers of a message, several values of one name allowed.
 ///
-/// Invariant: names are `[A-Za-z0-9_-]+`, values hold no control character and no blank at either end. Names are kept
-/// as they were written and found in any case. Values of one name keep their order; names have none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(Cow<'static, str>, String)>);
+/// Names are `[A-Za-z0-9_-]+`, values hold no control character and no blank at either end. Names are kept as they were
+/// written and found in any case. Values of one name keep their order; names have none.
+///
+/// Invariant: lines `name: value`, each with its end, as they stand in a message.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(String);
+
+const SEPARATOR: &str = ": ";
+const END: &str = "\r\n";
 
 impl Headers {
     /// No headers; allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(String::new())
     }
 
     /// Adds a value, beside those the name already has.
@@ -34,16 +41,15 @@ impl Headers {
     /// When the name or the value could not be written as one header line.
     pub fn append(
         &mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl Into<String>,
+        name: impl AsRef<str>,
+        value: impl AsRef<str>,
     ) -> Result<(), HeaderError> {
-        let (name, value) = (name.into(), value.into());
-        check_name(&name)?;
-        let value = trimmed(value);
-        if !is_plain(&value) && value.chars().any(char::is_control) {
-            return Err(HeaderError::Value(name.into_owned()));
+        let (name, value) = (name.as_ref(), trimmed(value.as_ref()));
+        check_name(name)?;
+        if !is_plain(value) && value.chars().any(char::is_control) {
+            return Err(HeaderError::Value(name.to_owned()));
         }
-        self.0.push((name, value));
+        self.write_line(name, value);
         Ok(())
     }
 
@@ -55,25 +61,35 @@ impl Headers {
 
     /// All values of a name, in any case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let of_name =
-            move |entry: &&(Cow<'static, str>, String)| entry.0.eq_ignore_ascii_case(name);
-        self.0
-            .iter()
-            .filter(of_name)
-            .map(|(_, value)| value.as_str())
+        let of_name = move |(known, _): &(&str, &str)| known.eq_ignore_ascii_case(name);
+        self.iter().filter(of_name).map(|(_, value)| value)
     }
 
     /// Removes every value of a name, in any case.
     pub fn remove(&mut self, name: &str) {
-        self.0
-            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        if self.get(name).is_none() {
+            return;
+        }
+        let mut others = Self::new();
+        for (known, value) in self.iter() {
+            if !known.eq_ignore_ascii_case(name) {
+                others.write_line(known, value);
+            }
+        }
+        *self = others;
     }
 
     /// Names and values, as they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_ref(), value.as_str()))
+        let mut rest = self.0.as_str();
+        std::iter::from_fn(move || {
+            let colon = memchr(b':', rest.as_bytes())?;
+            let end = memchr(b'\n', rest.as_bytes())?;
+            let value = colon + SEPARATOR.len()..end + 1 - END.len();
+            let entry = (&rest[..colon], &rest[value]);
+            rest = &rest[end + 1..];
+            Some(entry)
+        })
     }
 
     /// Whether there are none; such a message carries no header block at all.
@@ -82,19 +98,31 @@ impl Headers {
         self.0.is_empty()
     }
 
+    /// The lines of a header block.
+    pub(crate) fn as_lines(&self) -> &str {
+        &self.0
+    }
+
     /// Bytes of the header block on the wire, which count towards the limit on a payload; 0 without headers.
     #[must_use]
     pub fn wire_len(&self) -> usize {
-        const VERSION_AND_END: usize = "NATS/1.0\r\n".len() + "\r\n".len();
-        const COLON_AND_END: usize = ": \r\n".len();
-        if self.is_empty() {
-            return 0;
+        const VERSION_AND_END: usize = "NATS/1.0\r\n".len() + END.len();
+        match self.0.len() {
+            0 => 0,
+            lines => VERSION_AND_END + lines,
         }
-        let lines = self
-            .0
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + COLON_AND_END);
-        VERSION_AND_END + lines.sum::<usize>()
+    }
+
+    fn write_line(&mut self, name: &str, value: &str) {
+        let parts = [name, SEPARATOR, value, END];
+        self.0.reserve(parts.iter().map(|part| part.len()).sum());
+        self.0.extend(parts);
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -116,14 +144,11 @@ fn check_name(name: &str) -> Result<(), HeaderError> {
 
 /// Blanks at the ends are lost on the wire, so they are taken off before; the usual value has none. async-nats 0.51 takes
 /// off whatever Unicode calls white space.
-fn trimmed(value: String) -> String {
+fn trimmed(value: &str) -> &str {
     let is_graphic = |end: Option<&u8>| end.is_none_or(u8::is_ascii_graphic);
     if is_graphic(value.as_bytes().first()) && is_graphic(value.as_bytes().last()) {
         return value;
     }
     let blank = |c: char| c == '\t' || c.is_whitespace() && !c.is_control();
-    if value.starts_with(blank) || value.ends_with(blank) {
-        return value.trim_matches(blank).to_owned();
-    }
-    value
+    value.trim_matches(blank)
 }

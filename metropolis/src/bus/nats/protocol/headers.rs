@@ -1,9 +1,6 @@
 //! The header block of a message, read and written.
 
-use std::borrow::Cow;
-
-use crate::trace::TRACEPARENT;
-use crate::wire::{CONTENT_TYPE, ERROR, ERROR_CODE, Headers, INSTANCE, TIMEOUT_MS};
+use crate::wire::Headers;
 
 const VERSION: &[u8] = b"NATS/1.0";
 
@@ -41,12 +38,7 @@ pub(super) fn write(buffer: &mut Vec<u8>, headers: &Headers) {
     }
     buffer.extend_from_slice(VERSION);
     buffer.extend_from_slice(b"\r\n");
-    for (name, value) in headers.iter() {
-        buffer.extend_from_slice(name.as_bytes());
-        buffer.extend_from_slice(b": ");
-        buffer.extend_from_slice(value.as_bytes());
-        buffer.extend_from_slice(b"\r\n");
-    }
+    buffer.extend_from_slice(headers.as_lines().as_bytes());
     buffer.extend_from_slice(b"\r\n");
 }
 
@@ -67,25 +59,7 @@ fn line_end(text: &[u8]) -> Option<usize> {
 
 fn append(headers: &mut Headers, line: &[u8]) -> Option<()> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-    // One blank is how everybody writes it; taken off here, the value need not be copied twice.
-    let value = value.strip_prefix(' ').unwrap_or(value);
-    headers.append(shared(name), value).ok()
-}
-
-/// The names that most messages have need no copy.
-fn shared(name: &str) -> Cow<'static, str> {
-    const USUAL: [&str; 6] = [
-        TRACEPARENT,
-        CONTENT_TYPE,
-        TIMEOUT_MS,
-        ERROR,
-        ERROR_CODE,
-        INSTANCE,
-    ];
-    match USUAL.into_iter().find(|usual| *usual == name) {
-        Some(usual) => Cow::Borrowed(usual),
-        None => Cow::Owned(name.to_owned()),
-    }
+    headers.append(name, value).ok()
 }
 
 fn status(rest: &[u8]) -> Option<u16> {

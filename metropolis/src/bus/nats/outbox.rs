@@ -22,7 +22,8 @@ use super::lock;
 /// Bytes that may wait for the socket before whoever sends has to wait as well.
 const WAITING_MAX: usize = 8 * 1024 * 1024;
 
-/// A buffer that grew past this in a burst is given back afterwards.
+/// What a buffer grew past this in a burst is given back, once less than this is sent: where large pieces go on, each would
+/// ask the system for its memory again.
 const KEPT_MAX: usize = 256 * 1024;
 
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
@@ -196,17 +197,22 @@ impl Outbox {
     /// Takes what waits as the next piece; says whether there was any.
     fn refill(&self, writing: &mut Writing) -> bool {
         writing.piece.clear();
-        writing.piece.shrink_to(KEPT_MAX);
         writing.written = 0;
         let mut waiting = lock(&self.waiting);
-        let was_full = waiting.bytes.len() >= WAITING_MAX;
-        std::mem::swap(&mut waiting.bytes, &mut writing.piece);
         waiting.announced = false;
+        let len = waiting.bytes.len();
+        if len == 0 {
+            return false;
+        }
+        if len < KEPT_MAX {
+            writing.piece.shrink_to(KEPT_MAX);
+        }
+        std::mem::swap(&mut waiting.bytes, &mut writing.piece);
         drop(waiting);
-        if was_full {
+        if len >= WAITING_MAX {
             self.room.notify_waiters();
         }
-        !writing.piece.is_empty()
+        true
     }
 
     fn is_corked_here(&self) -> bool {

@@ -1,8 +1,8 @@
 //! What the benches stand on: their arguments, the processes they measure, load, books and reports.
 //!
 //! A bench measures processes of its own: this binary again with a [role](player), or a program that users run. Their
-//! processor time and memory are read from the kernel's [books]. [`load`] keeps a number of requests under way,
-//! [`offer`] offers them at a rate whatever becomes of them, and [`cores`] keeps the two sides apart.
+//! processor time and memory are read from the kernel's [books]. [`load`] keeps a number of requests under way, on what is
+//! compared in [turns], [`offer`] offers them at a rate whatever becomes of them, and [`cores`] keeps the two sides apart.
 
 pub mod books;
 pub mod cores;
@@ -12,6 +12,7 @@ pub mod offer;
 pub mod plan;
 pub mod player;
 pub mod report;
+pub mod turns;
 
 pub use plan::Plan;
 pub use player::Player;

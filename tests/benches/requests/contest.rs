@@ -1,4 +1,4 @@
-//! One contest: the same loads on each contender in turns, each time in fresh processes.
+//! One contest: the same loads on all contenders in turns, in each round in fresh processes.
 
 use std::time::Duration;
 
@@ -7,15 +7,16 @@ use metropolis_tests::measure::load::Sample;
 use metropolis_tests::measure::report::{
     self, Spread, median, percentile, progress, ratio, verdict,
 };
+use metropolis_tests::measure::turns::{self, Side};
 
-use crate::cast::Cast;
+use crate::cast::{Cast, Stage};
 use crate::shape::Shape;
 
 /// Rounds that count; one more goes before them.
 const ROUNDS: usize = 5;
-/// How long a load runs before it is measured, and how long it is; the second ones for a quick look.
-const WARM_UP: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(100)];
-const WINDOW: [Duration; 2] = [Duration::from_millis(400), Duration::from_millis(200)];
+/// How many turns each contender has in a round, and how long one is; the second number for a quick look.
+const TURNS: [usize; 2] = [12, 4];
+const TURN: Duration = Duration::from_millis(50);
 
 /// Contenders, and which of them are compared.
 pub(crate) struct Contest {
@@ -87,13 +88,7 @@ impl Contest {
     pub(crate) async fn run(self, plan: &Plan) -> Outcome {
         let mut found: Vec<Found> = self.contenders.iter().map(|one| self.found(one)).collect();
         for round in 0..=plan.rounds(ROUNDS) {
-            // Each round begins with another one, so that none always follows the same neighbour.
-            for place in 0..self.contenders.len() {
-                let at = (place + round) % self.contenders.len();
-                if found[at].missing.is_none() {
-                    self.measure(at, &mut found[at], plan, round > 0).await;
-                }
-            }
+            self.play(&mut found, plan, round > 0).await;
         }
         Outcome {
             contest: self,
@@ -113,17 +108,27 @@ impl Contest {
         }
     }
 
-    async fn measure(&self, at: usize, found: &mut Found, plan: &Plan, counts: bool) {
-        let stage = self.contenders[at].cast.start().await;
-        let [warm_up, window] = [WARM_UP, WINDOW].map(|[slow, quick]| plan.either(slow, quick));
-        for (shape, samples) in self.shapes.iter().zip(&mut found.samples) {
-            let mut load = stage.load(*shape).await;
-            let sample = load.sample(&stage.pids(), warm_up, window).await;
-            if counts {
-                samples.push(sample);
+    /// One round: all contenders with each load.
+    async fn play(&self, found: &mut [Found], plan: &Plan, counts: bool) {
+        let mut stages: Vec<(usize, Stage)> = Vec::new();
+        for (at, contender) in self.contenders.iter().enumerate() {
+            if found[at].missing.is_none() {
+                stages.push((at, contender.cast.start().await));
             }
         }
-        found.processes = stage.processes.iter().map(|(name, _)| *name).collect();
+        for (number, shape) in self.shapes.iter().enumerate() {
+            let mut sides = Vec::new();
+            for (_, stage) in &stages {
+                sides.push(Side::new(stage.load(*shape).await, stage.pids()).await);
+            }
+            let samples = turns::take(&mut sides, plan.either(TURNS[0], TURNS[1]), TURN).await;
+            for ((at, _), sample) in stages.iter().zip(samples).filter(|_| counts) {
+                found[*at].samples[number].push(sample);
+            }
+        }
+        for (at, stage) in stages {
+            found[at].processes = stage.processes.iter().map(|(name, _)| *name).collect();
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use metropolis_tests::NatsServer;
-use metropolis_tests::measure::load::Load;
+use metropolis_tests::measure::load::{Load, Sample};
 use metropolis_tests::measure::report::{self, Spread, progress, ratio, verdict};
-use metropolis_tests::measure::{Plan, block_on, plan};
+use metropolis_tests::measure::turns::{self, Side};
+use metropolis_tests::measure::{Plan, Player, block_on, plan};
 use roles::{Part, Role};
 use silence::Silence;
 
@@ -29,12 +30,20 @@ const IN_FLIGHT: usize = 64;
 /// Rounds that count; one more goes before them.
 const ROUNDS: usize = 9;
 
-/// How long a load runs before it is measured, and how long it is; the second ones for a quick look.
-const WARM_UP: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(100)];
-const WINDOW: [Duration; 2] = [Duration::from_secs(1), Duration::from_millis(200)];
+/// How many turns each part has in a round, and how long one is; the second number for a quick look.
+const TURNS: [usize; 2] = [20, 3];
+const TURN: Duration = Duration::from_millis(100);
 
 /// What one measurement found: CPU µs per request by process.
 type Costs = Vec<(&'static str, f64)>;
+
+/// The processes of one part. Dropping it ends them.
+struct Cast {
+    gateway: Option<Player>,
+    worker: Player,
+    server: NatsServer,
+    _collector: Player,
+}
 
 /// How the requests come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,19 +100,21 @@ impl Stage {
         }
     }
 
-    /// Rounds through all parts in turn, each with fresh processes; every other round goes backwards.
+    /// Rounds of all parts in turns, each with fresh processes.
     async fn contest(self, plan: &Plan) -> Vec<Vec<Costs>> {
         let mut costs = vec![Vec::new(); Part::ALL.len()];
         for round in 0..=plan.rounds(ROUNDS) {
-            let mut order: Vec<usize> = (0..Part::ALL.len()).collect();
-            if round % 2 == 1 {
-                order.reverse();
+            let mut casts = Vec::new();
+            let mut sides = Vec::new();
+            for part in Part::ALL {
+                let cast = self.start(part).await;
+                sides.push(Side::new(cast.load().await, cast.pids()).await);
+                casts.push(cast);
             }
-            for at in order {
-                let found = self.measure(plan, Part::ALL[at]).await;
-                if round > 0 {
-                    costs[at].push(found);
-                }
+            let samples = turns::take(&mut sides, plan.either(TURNS[0], TURNS[1]), TURN).await;
+            let found = casts.iter().zip(samples).enumerate();
+            for (at, (cast, sample)) in found.filter(|_| round > 0) {
+                costs[at].push(cast.costs(&sample));
             }
         }
         costs
@@ -115,7 +126,8 @@ impl Stage {
         (self == Self::Gateway).then(|| report::median(all.map(|(_, micros)| *micros)))
     }
 
-    async fn measure(self, plan: &Plan, part: Part) -> Costs {
+    /// The processes of one part, ready to be asked.
+    async fn start(self, part: Part) -> Cast {
         let server = NatsServer::start().await;
         let collector = Role::Collector.start(part, "", None).await;
         let start = async |role: Role| {
@@ -123,28 +135,18 @@ impl Stage {
                 .await
         };
         let worker = start(Role::Worker).await;
-        match self {
-            Self::Worker => {
-                let subjects = ["bench.echo".to_owned()];
-                let load = Load::over_nats(&server.url(), &subjects, IN_FLIGHT, PAYLOAD).await;
-                costs(plan, load, &[("worker", worker.pid())]).await
-            }
-            Self::Gateway => {
-                let gateway = start(Role::Gateway).await;
-                gateway.until_it_serves(PATH, &PAYLOAD).await;
-                let paths = [PATH.to_owned()];
-                let load = Load::over_http(gateway.address(), &paths, IN_FLIGHT, PAYLOAD).await;
-                let processes = [
-                    ("gateway", gateway.pid()),
-                    ("worker", worker.pid()),
-                    ("nats-server", server.pid()),
-                ];
-                let mut costs = costs(plan, load, &processes).await;
-                let sum = costs.iter().map(|(_, micros)| micros).sum();
-                costs.retain(|(process, _)| *process != "nats-server");
-                costs.push(("all three", sum));
-                costs
-            }
+        let gateway = match self {
+            Self::Worker => None,
+            Self::Gateway => Some(start(Role::Gateway).await),
+        };
+        if let Some(gateway) = &gateway {
+            gateway.until_it_serves(PATH, &PAYLOAD).await;
+        }
+        Cast {
+            gateway,
+            worker,
+            server,
+            _collector: collector,
         }
     }
 
@@ -175,11 +177,36 @@ impl Stage {
     }
 }
 
-/// One window of a load.
-async fn costs(plan: &Plan, mut load: Load, processes: &[(&'static str, u32)]) -> Costs {
-    let [warm_up, window] = [WARM_UP, WINDOW].map(|[slow, quick]| plan.either(slow, quick));
-    let pids: Vec<u32> = processes.iter().map(|(_, pid)| *pid).collect();
-    let sample = load.sample(&pids, warm_up, window).await;
-    let names = processes.iter().map(|(name, _)| *name);
-    names.zip(sample.spent).collect()
+impl Cast {
+    async fn load(&self) -> Load {
+        match &self.gateway {
+            None => {
+                let subjects = ["bench.echo".to_owned()];
+                Load::over_nats(&self.server.url(), &subjects, IN_FLIGHT, PAYLOAD).await
+            }
+            Some(gateway) => {
+                let paths = [PATH.to_owned()];
+                Load::over_http(gateway.address(), &paths, IN_FLIGHT, PAYLOAD).await
+            }
+        }
+    }
+
+    /// Of those whose time counts.
+    fn pids(&self) -> Vec<u32> {
+        let gateway = self.gateway.as_ref().map(Player::pid);
+        let others = [self.worker.pid(), self.server.pid()];
+        gateway.into_iter().chain(others).collect()
+    }
+
+    fn costs(&self, sample: &Sample) -> Costs {
+        match sample.spent[..] {
+            [worker, _] => vec![("worker", worker)],
+            [gateway, worker, server] => vec![
+                ("gateway", gateway),
+                ("worker", worker),
+                ("all three", gateway + worker + server),
+            ],
+            _ => unreachable!("there are two processes, or three"),
+        }
+    }
 }

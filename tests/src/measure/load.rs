@@ -12,20 +12,27 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::books;
 
-/// Load that goes on until it is dropped.
+/// How long the last answers may take.
+const ANSWERS_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Load that goes on until it is dropped, but for pauses.
 #[derive(Debug)]
 pub struct Load {
     counts: Arc<Counts>,
+    /// Whether requests are sent.
+    gate: watch::Sender<bool>,
     loops: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
+    sent: AtomicU64,
     answered: AtomicU64,
     /// In microseconds; kept only where requests go one at a time, because more of them mostly wait for one another.
     latencies: Option<Mutex<Vec<f64>>>,
@@ -60,7 +67,7 @@ impl Load {
             .await
             .expect("the server takes it");
         let mut load = Self::new(in_flight);
-        let counts = Arc::clone(&load.counts);
+        let (counts, mut gate) = (Arc::clone(&load.counts), load.gate.subscribe());
         // Of a kind that is cheap to clone, as each request does.
         let subjects = subjects.iter().map(|subject| subject.as_str().into());
         let subjects: Vec<async_nats::Subject> = subjects.collect();
@@ -68,17 +75,25 @@ impl Load {
         load.loops.spawn(async move {
             let mut request = || {
                 let subject = subjects.next().expect("there is a subject");
+                counts.send();
                 client.publish_with_reply(subject, inbox.clone(), body.clone())
             };
-            for _ in 0..in_flight {
-                request().await.expect("the server listens");
-            }
-            let mut sent = Instant::now();
-            while let Some(answer) = answers.next().await {
-                assert!(answer.payload == body, "no echo: {:?}", answer.payload);
-                counts.answer(sent);
-                sent = Instant::now();
-                request().await.expect("the server listens");
+            let (mut owed, mut sent) = (in_flight, Instant::now());
+            loop {
+                if *gate.borrow_and_update() && owed > 0 {
+                    sent = Instant::now();
+                    for _ in 0..std::mem::take(&mut owed) {
+                        request().await.expect("the server listens");
+                    }
+                }
+                tokio::select! {
+                    Some(answer) = answers.next() => {
+                        assert!(answer.payload == body, "no echo: {:?}", answer.payload);
+                        counts.answer(sent);
+                        owed += 1;
+                    }
+                    changed = gate.changed() => changed.expect("the gate lives as long as the load"),
+                }
             }
         });
         load
@@ -100,12 +115,14 @@ impl Load {
         for number in 0..connections {
             let mut connection = Connection::open(address).await;
             let (requests, counts) = (Arc::clone(&requests), Arc::clone(&load.counts));
-            let body = body.clone();
+            let (body, mut gate) = (body.clone(), load.gate.subscribe());
             // Each connection begins at another path, so that they do not all ask for the same at a time.
             let first = number * requests.len() / connections;
             load.loops.spawn(async move {
                 for at in (0..requests.len()).cycle().skip(first) {
+                    opened(&mut gate).await;
                     let sent = Instant::now();
+                    counts.send();
                     connection.exchange(&requests[at], &body).await;
                     counts.answer(sent);
                 }
@@ -116,13 +133,46 @@ impl Load {
 
     fn new(in_flight: usize) -> Self {
         let counts = Counts {
-            answered: AtomicU64::new(0),
             latencies: (in_flight == 1).then(Mutex::default),
+            ..Counts::default()
         };
         Self {
             counts: Arc::new(counts),
+            gate: watch::Sender::new(true),
             loops: JoinSet::new(),
         }
+    }
+
+    /// Sends nothing more, and waits until everything is answered.
+    ///
+    /// # Panics
+    ///
+    /// When that takes too long, or something was not answered as it should be.
+    pub async fn pause(&mut self) {
+        self.gate.send_replace(false);
+        let paused = Instant::now();
+        loop {
+            // Looked at first: nothing is sent any more, so that it cannot be behind.
+            self.answered();
+            if !self.counts.is_under_way() {
+                return;
+            }
+            assert!(
+                paused.elapsed() < ANSWERS_DEADLINE,
+                "the last answers do not come"
+            );
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&self) {
+        self.gate.send_replace(true);
+    }
+
+    /// How long each request took since this was asked last, in µs, where they go one at a time.
+    pub fn take_latencies(&self) -> Vec<f64> {
+        self.counts.take_latencies()
     }
 
     /// Requests answered so far.
@@ -168,7 +218,21 @@ impl Load {
     }
 }
 
+/// Done once requests may be sent.
+async fn opened(gate: &mut watch::Receiver<bool>) {
+    let opened = gate.wait_for(|is_open| *is_open).await;
+    opened.expect("the gate lives as long as the load");
+}
+
 impl Counts {
+    fn send(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.answered.load(Ordering::Relaxed) < self.sent.load(Ordering::Relaxed)
+    }
+
     fn answer(&self, sent: Instant) {
         self.answered.fetch_add(1, Ordering::Relaxed);
         if let Some(latencies) = &self.latencies {

@@ -4,7 +4,7 @@
 //! answered in one piece. A task that proves not to be quick after all gets its calls back, each as a task of its own.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, Pending, pending, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Sleep, sleep_until};
 
@@ -124,7 +125,10 @@ impl Future for Kept {
             Poll::Ready(reply) => self.end(call, reply),
             Poll::Pending => {
                 self.call = Some(call);
-                self.waker = Some(context.waker().clone());
+                match &mut self.waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    none => *none = Some(context.waker().clone()),
+                }
                 Poll::Pending
             }
         }
@@ -159,7 +163,7 @@ impl Lane {
 /// Keeps calls for as long as there is a lane to keep them for.
 pub(super) async fn keep(lane: Weak<Lane>, keeper: Arc<Keeper>) {
     let mut keeping = Keeping {
-        calls: FuturesUnordered::new(),
+        calls: FuturesUnordered::from_iter([Either::Right(pending())]),
         handed: Vec::new(),
         due: None,
         alarm: Box::pin(sleep_until(Instant::now().into())),
@@ -177,7 +181,9 @@ pub(super) async fn keep(lane: Weak<Lane>, keeper: Arc<Keeper>) {
 
 /// All that the task knows.
 struct Keeping {
-    calls: FuturesUnordered<Kept>,
+    /// And one that never ends: when all members of a set were polled it wakes its task once more (futures-util 0.3), which
+    /// with a single call is each time, and wakes another thread for it.
+    calls: FuturesUnordered<Either<Kept, Pending<Left>>>,
     handed: Vec<Kept>,
     /// The earliest deadline, or an earlier one of a call that has ended.
     due: Option<Instant>,
@@ -189,7 +195,7 @@ impl Keeping {
     fn poll(&mut self, lane: &Arc<Lane>, context: &mut Context<'_>) {
         for call in self.handed.drain(..) {
             self.due = earlier(self.due, call.deadline());
-            self.calls.push(call);
+            self.calls.push(Either::Left(call));
         }
         loop {
             while let Poll::Ready(Some(left)) = self.calls.poll_next_unpin(context) {
@@ -210,7 +216,8 @@ impl Keeping {
     fn doom(&mut self, is_meant: impl Fn(&Kept) -> bool, reply: fn() -> Reply) -> bool {
         let mut any = false;
         self.due = None;
-        for call in self.calls.iter_mut() {
+        for member in self.calls.iter_mut() {
+            let Either::Left(call) = member else { continue };
             if call.fate.is_none() && is_meant(call) {
                 call.doom(reply());
                 any = true;

@@ -1,5 +1,7 @@
 //! The header block of a message, read and written.
 
+use memchr::{memchr, memchr_iter};
+
 use crate::wire::Headers;
 
 const VERSION: &[u8] = b"NATS/1.0";
@@ -54,11 +56,14 @@ fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn line_end(text: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\r', text).find(|at| text.get(at + 1) == Some(&b'\n'))
+    memchr_iter(b'\r', text).find(|at| text.get(at + 1) == Some(&b'\n'))
 }
 
 fn append(headers: &mut Headers, line: &[u8]) -> Option<()> {
-    let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
+    let line = std::str::from_utf8(line).ok()?;
+    let (name, value) = line.split_at(memchr(b':', line.as_bytes())?);
+    // One blank is how everybody writes it.
+    let value = value.strip_prefix(": ").unwrap_or(&value[1..]);
     headers.append(name, value).ok()
 }
 

@@ -14,6 +14,9 @@ pub(crate) type Pair<'t> = (Cow<'t, str>, Cow<'t, str>);
 /// # Errors
 /// Stricter than browsers, which take what they cannot decode as it stands: two readings of one request are one too many.
 pub(crate) fn pairs(text: &str) -> Result<Vec<Pair<'_>>, PathError> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
     let parts = text.split('&').filter(|part| !part.is_empty());
     parts
         .map(|part| {

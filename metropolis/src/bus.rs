@@ -19,7 +19,7 @@ mod nats;
 pub(crate) use message::{Taker, Unsent};
 pub(crate) use mux::random_token;
 
-pub use message::{Incoming, Outgoing};
+pub use message::{Answer, Incoming, Outgoing};
 pub use nats::{ConnectError, NatsOptions};
 
 /// Requests one process may have in flight over one bus; more fail with [`RequestError::Overloaded`].
@@ -231,7 +231,7 @@ impl Bus {
         &self,
         outgoing: Outgoing,
         deadline: Instant,
-    ) -> Result<Incoming, RequestError> {
+    ) -> Result<Answer, RequestError> {
         match &self.0 {
             Variant::Embedded(embedded) => embedded.request(outgoing, deadline).await,
             Variant::Nats(nats) => nats.request(outgoing, deadline).await,

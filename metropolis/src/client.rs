@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use tracing::Span;
 
-use crate::bus::{Bus, Incoming, Outgoing, PublishError, RequestError};
+use crate::bus::{Answer, Bus, Outgoing, PublishError, RequestError};
 use crate::context::Context;
 use crate::fault::{Cause, Fault, TypedFault};
 use crate::subject::{Pattern, Subject};
@@ -364,7 +364,7 @@ async fn exchange(
     let subject = outgoing.subject.clone();
     let deadline = Instant::now() + timeout + GRACE;
     let answered = match bus.request(outgoing, deadline).await {
-        Ok(incoming) => read(incoming),
+        Ok(answer) => read(answer),
         Err(error) => Answered {
             outcome: Err(CallError::of_request(error, &subject, timeout)),
             instance: None,
@@ -391,9 +391,9 @@ fn sending(
     spans::sending(trace, &sent, &mut outgoing.headers)
 }
 
-fn read(incoming: Incoming) -> Answered {
-    let instance = incoming.headers.get(INSTANCE).map(str::to_owned);
-    let outcome = match Reply::decode(incoming.headers, incoming.payload) {
+fn read(answer: Answer) -> Answered {
+    let instance = answer.headers.get(INSTANCE).map(str::to_owned);
+    let outcome = match Reply::decode(answer.headers, answer.payload) {
         Reply::Success(success) => Ok(success),
         Reply::Fault(fault) => Err(CallError::Fault(fault)),
         Reply::NotStarted(NotStarted::Busy {

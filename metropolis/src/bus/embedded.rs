@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use self::table::{Mailbox, Table, To};
 use super::mux::Mux;
 use super::{
-    CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
-    SubscribeError, Taker, check_limits,
+    Answer, CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError,
+    SUBSCRIPTIONS_MAX, SubscribeError, Taker, check_limits,
 };
 use crate::subject::{Queue, Subject};
 
@@ -57,7 +57,7 @@ impl Embedded {
         &self,
         mut outgoing: Outgoing,
         deadline: Instant,
-    ) -> Result<Incoming, RequestError> {
+    ) -> Result<Answer, RequestError> {
         let pending = self.0.mux.open(deadline, None)?;
         outgoing.reply = Some(pending.reply_subject());
         if !self.0.send(outgoing)? {
@@ -151,6 +151,35 @@ impl Shared {
     fn send(&self, outgoing: Outgoing) -> Result<bool, PublishError> {
         check_limits(&outgoing, PAYLOAD_MAX)?;
         let table = self.table().ok_or(PublishError::NotConnected)?;
+        let is_reply = self.mux.owns(&outgoing.subject);
+        if is_reply && !table.hears_replies() {
+            self.complete(outgoing);
+            return Ok(true);
+        }
+        let interest = table.interest(outgoing.subject.as_str());
+        if is_reply {
+            if let Some(interest) = interest {
+                self.deliver(&interest, outgoing.clone());
+            }
+            self.complete(outgoing);
+            return Ok(true);
+        }
+        let Some(interest) = interest else {
+            return Ok(false);
+        };
+        self.deliver(&interest, outgoing);
+        Ok(true)
+    }
+
+    fn complete(&self, outgoing: Outgoing) {
+        let answer = Answer {
+            headers: outgoing.headers,
+            payload: outgoing.payload,
+        };
+        self.mux.complete(&outgoing.subject, answer);
+    }
+
+    fn deliver(&self, interest: &table::Interest, outgoing: Outgoing) {
         let message = Incoming {
             subject: outgoing.subject,
             reply: outgoing.reply,
@@ -158,27 +187,6 @@ impl Shared {
             payload: outgoing.payload,
             arrived: Instant::now(),
         };
-        let is_reply = self.mux.owns(&message.subject);
-        if is_reply && !table.hears_replies() {
-            self.mux.complete(message);
-            return Ok(true);
-        }
-        let interest = table.interest(message.subject.as_str());
-        if is_reply {
-            if let Some(interest) = interest {
-                self.deliver(&interest, message.clone());
-            }
-            self.mux.complete(message);
-            return Ok(true);
-        }
-        let Some(interest) = interest else {
-            return Ok(false);
-        };
-        self.deliver(&interest, message);
-        Ok(true)
-    }
-
-    fn deliver(&self, interest: &table::Interest, message: Incoming) {
         let lost = interest.deliver(
             message,
             scatter(self.delivered.fetch_add(1, Ordering::Relaxed)),

@@ -69,6 +69,15 @@ impl Incoming {
     }
 }
 
+/// The answer to a request.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Its headers.
+    pub headers: Headers,
+    /// Its payload.
+    pub payload: Bytes,
+}
+
 /// Takes messages where they arrive, on whatever thread that is: it must be quick, and must not block.
 pub(crate) type Taker = Arc<dyn Fn(Incoming) + Send + Sync>;
 

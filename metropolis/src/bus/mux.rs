@@ -15,7 +15,7 @@ use bytes::{BufMut, BytesMut};
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
-use super::{IN_FLIGHT_MAX, Incoming, RequestError};
+use super::{Answer, IN_FLIGHT_MAX, RequestError};
 use crate::hex;
 use crate::subject::Subject;
 
@@ -67,7 +67,7 @@ struct Slot {
 #[derive(Debug)]
 enum State {
     Waiting(Option<Waker>),
-    Ended(Result<Incoming, RequestError>),
+    Ended(Result<Answer, RequestError>),
 }
 
 impl Mux {
@@ -130,9 +130,8 @@ impl Mux {
     }
 
     /// Gives an answer to the request it belongs to; the first one wins, the others are counted.
-    pub(super) fn complete(&self, message: Incoming) {
-        let token = self.token(message.subject.as_bytes());
-        self.end(token, Ok(message));
+    pub(super) fn complete(&self, subject: &Subject, answer: Answer) {
+        self.end(self.token(subject.as_bytes()), Ok(answer));
     }
 
     /// Ends the request a server's status line speaks of.
@@ -213,7 +212,7 @@ impl Mux {
     }
 
     /// Ends the request a token names; without one, or where that request has ended, what came is counted as late.
-    pub(super) fn end(&self, token: Option<Token>, result: Result<Incoming, RequestError>) {
+    pub(super) fn end(&self, token: Option<Token>, result: Result<Answer, RequestError>) {
         let ended = token.and_then(|token| {
             let mut slots = self.lock();
             let slot = slots.slab.get_mut(token.slot)?;
@@ -304,7 +303,7 @@ impl Slots {
 
 impl Slot {
     /// Ends a waiting request; `None` when it had ended before.
-    fn end(&mut self, result: Result<Incoming, RequestError>) -> Option<Option<Waker>> {
+    fn end(&mut self, result: Result<Answer, RequestError>) -> Option<Option<Waker>> {
         match &mut self.state {
             State::Waiting(waker) => {
                 let waker = waker.take();
@@ -332,7 +331,7 @@ impl Pending<'_> {
 }
 
 impl Future for Pending<'_> {
-    type Output = Result<Incoming, RequestError>;
+    type Output = Result<Answer, RequestError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut slots = self.mux.lock();

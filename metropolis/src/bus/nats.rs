@@ -19,7 +19,7 @@ use self::source::Source;
 use self::supervisor::Trouble;
 use super::mux::Mux;
 use super::{
-    CAPACITY_MAX, Counters, Incoming, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
+    Answer, CAPACITY_MAX, Counters, Outgoing, PublishError, RequestError, SUBSCRIPTIONS_MAX,
     SubscribeError, Taker, check_limits,
 };
 use crate::subject::{Queue, Subject};
@@ -161,7 +161,7 @@ impl Nats {
         &self,
         outgoing: Outgoing,
         deadline: Instant,
-    ) -> Result<Incoming, RequestError> {
+    ) -> Result<Answer, RequestError> {
         self.0.request(outgoing, deadline).await
     }
 
@@ -272,7 +272,7 @@ impl Connection {
         &self,
         mut outgoing: Outgoing,
         deadline: Instant,
-    ) -> Result<Incoming, RequestError> {
+    ) -> Result<Answer, RequestError> {
         let pending = self.mux.open(deadline, Some(&outgoing.subject))?;
         let link = self.link().ok_or(RequestError::NotConnected)?;
         outgoing.reply = Some(pending.reply_subject());

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::inlets::Inlets;
 use super::offer::Offer;
 use super::{CONTRACT, SEND_TIMEOUT};
-use crate::bus::{Bus, Incoming, Outgoing, RequestError, SubscribeError};
+use crate::bus::{Answer, Bus, Incoming, Outgoing, RequestError, SubscribeError};
 use crate::contract::{BYTES_MAX, Contract, ContractError, ContractHash};
 use crate::fault::Fault;
 use crate::replies::ReplyRule;
@@ -113,7 +113,7 @@ fn subject(hash: &ContractHash) -> Subject {
     Subject::parse(format!("{CONTRACT}.{hash}")).expect("a hash is a plain token")
 }
 
-fn success(answer: Incoming) -> Result<Success, FetchError> {
+fn success(answer: Answer) -> Result<Success, FetchError> {
     match Reply::decode(answer.headers, answer.payload) {
         Reply::Success(success) => Ok(success),
         Reply::Fault(fault) => Err(FetchError::Refused(fault)),

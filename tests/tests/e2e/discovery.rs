@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use metropolis::bus::{Incoming, Outgoing, Subscription};
+use metropolis::bus::{Answer, Incoming, Outgoing, Subscription};
 use metropolis::contract::{ContractError, ContractHash};
 use metropolis::service::{self, FetchError, Info, Ping, Stats, fetch_contract, gather};
 use metropolis::subject::Subject;
@@ -341,7 +341,7 @@ async fn five_hundred_tasks_are_all_found_in_small_pieces() {
     .await;
 }
 
-async fn ask_part(bus: &Bus, hash: &ContractHash, payload: &'static str) -> Incoming {
+async fn ask_part(bus: &Bus, hash: &ContractHash, payload: &'static str) -> Answer {
     let request = Outgoing {
         payload: payload.into(),
         ..Outgoing::empty(subject(format!("{}.{hash}", service::CONTRACT)))

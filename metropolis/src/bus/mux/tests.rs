@@ -5,13 +5,10 @@ use bytes::Bytes;
 
 use crate::wire::Headers;
 
-fn answer(subject: Subject) -> Incoming {
-    Incoming {
-        subject,
-        reply: None,
+fn answer() -> Answer {
+    Answer {
         headers: Headers::new(),
         payload: Bytes::from_static(b"answer"),
-        arrived: Instant::now(),
     }
 }
 
@@ -51,10 +48,10 @@ async fn the_first_answer_wins_and_frees_the_slot() {
     let pending = mux.open(soon(), None).unwrap();
     let reply = pending.reply_subject();
     assert!(mux.owns(&reply));
-    mux.complete(answer(reply.clone()));
-    mux.complete(answer(reply.clone()));
+    mux.complete(&reply, answer());
+    mux.complete(&reply, answer());
     assert_eq!(pending.await.unwrap().payload, "answer");
-    mux.complete(answer(reply));
+    mux.complete(&reply, answer());
     assert_eq!((mux.in_flight(), mux.late()), (0, 2));
 }
 
@@ -63,7 +60,7 @@ async fn an_old_reply_subject_does_not_answer_the_next_request() {
     let mux = Mux::new("test");
     let old = mux.open(soon(), None).unwrap().reply_subject();
     let pending = mux.open(soon(), None).unwrap();
-    mux.complete(answer(old));
+    mux.complete(&old, answer());
     assert_eq!(mux.late(), 1);
     mux.fail(
         pending.reply_subject().as_bytes(),
@@ -77,7 +74,7 @@ async fn foreign_subjects_below_the_prefix_are_counted() {
     let mux = Mux::new("test");
     for token in ["x", "ffffffffffffffffffffffff", "a.b"] {
         let subject = format!("{}{token}", mux.prefix);
-        mux.complete(answer(Subject::parse(subject).unwrap()));
+        mux.complete(&Subject::parse(subject).unwrap(), answer());
     }
     mux.fail(b"short", RequestError::NoResponders);
     assert_eq!(mux.late(), 4);

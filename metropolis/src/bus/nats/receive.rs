@@ -8,7 +8,7 @@ use super::protocol::Frame;
 use super::protocol::headers::{self, Block};
 use super::source::Source;
 use super::{Connection, INBOX_SID};
-use crate::bus::{Incoming, RequestError};
+use crate::bus::{Answer, Incoming, RequestError};
 use crate::subject::Subject;
 use crate::wire::Headers;
 
@@ -34,7 +34,7 @@ impl<'c> Batch<'c> {
 
     pub(super) fn receive(&mut self, frame: Frame) {
         if frame.sid == INBOX_SID {
-            return self.connection.answer(frame, self.arrived);
+            return self.connection.answer(frame);
         }
         let is_same = self.last.as_ref().is_some_and(|last| last.sid == frame.sid);
         if !is_same {
@@ -59,16 +59,17 @@ impl<'c> Batch<'c> {
 
 impl Connection {
     /// Hands an answer to the request that waits for it.
-    fn answer(&self, frame: Frame, arrived: Instant) {
+    fn answer(&self, frame: Frame) {
         let block = block(&frame);
         let token = self.mux.token(frame.subject());
         if is_no_responders(&block, &frame) {
             return self.mux.end(token, Err(RequestError::NoResponders));
         }
-        let known = token.map(|_| Subject::known(frame.shared_subject()));
-        if let Some(incoming) = self.incoming(frame, block, known, arrived) {
-            self.mux.end(token, Ok(incoming));
-        }
+        let answer = Answer {
+            headers: self.headers(block),
+            payload: frame.into_payload(),
+        };
+        self.mux.end(token, Ok(answer));
     }
 
     /// What we hand on; `None`, counted, for a message whose subjects break our grammar. `known` is its subject, where that
@@ -92,7 +93,7 @@ impl Connection {
         Some(Incoming {
             subject,
             reply,
-            headers: block.map_or_else(Headers::new, |block| self.headers(block)),
+            headers: self.headers(block),
             payload: frame.into_payload(),
             arrived,
         })
@@ -107,7 +108,10 @@ impl Connection {
         }
     }
 
-    fn headers(&self, block: Block) -> Headers {
+    fn headers(&self, block: Option<Block>) -> Headers {
+        let Some(block) = block else {
+            return Headers::new();
+        };
         if block.malformed > 0 {
             let malformed = &self.lost.malformed;
             malformed.fetch_add(block.malformed, Ordering::Relaxed);

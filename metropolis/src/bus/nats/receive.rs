@@ -65,6 +65,12 @@ impl Connection {
         if is_no_responders(&block, &frame) {
             return self.mux.end(token, Err(RequestError::NoResponders));
         }
+        // A subject that has a token is a literal one.
+        let is_literal = token.is_some() || Subject::parse(frame.shared_subject()).is_ok();
+        let reply = frame.shared_reply().map(Subject::parse).transpose();
+        if !is_literal || reply.is_err() {
+            return self.count_malformed(1);
+        }
         let answer = Answer {
             headers: self.headers(block),
             payload: frame.into_payload(),
@@ -87,7 +93,7 @@ impl Connection {
         };
         let reply = frame.shared_reply().map(Subject::parse).transpose();
         let (Ok(subject), Ok(reply)) = (subject, reply) else {
-            self.lost.malformed.fetch_add(1, Ordering::Relaxed);
+            self.count_malformed(1);
             return None;
         };
         Some(Incoming {
@@ -97,6 +103,10 @@ impl Connection {
             payload: frame.into_payload(),
             arrived,
         })
+    }
+
+    fn count_malformed(&self, more: u64) {
+        self.lost.malformed.fetch_add(more, Ordering::Relaxed);
     }
 
     /// Drops come in storms, so only the first is worth a line.
@@ -113,8 +123,7 @@ impl Connection {
             return Headers::new();
         };
         if block.malformed > 0 {
-            let malformed = &self.lost.malformed;
-            malformed.fetch_add(block.malformed, Ordering::Relaxed);
+            self.count_malformed(block.malformed);
         }
         block.headers
     }

@@ -70,6 +70,7 @@ where
         sampler,
         begin,
         rename,
+        place: of_span,
         current,
     });
     let spans = tracing_opentelemetry::layer()
@@ -263,7 +264,7 @@ fn begin(span: &Span, trace_id: TraceId, parent: Option<Parent<'_>>) -> Option<T
             .ok()?;
     }
     NEXT.set(Some(trace_id));
-    let begun = place(span.context().span().span_context());
+    let begun = of_span(span);
     NEXT.set(None);
     begun
 }
@@ -276,6 +277,10 @@ fn rename(span: &Span, name: String) {
 /// The place of the span that is entered on this thread, if any.
 fn current() -> Option<TraceContext> {
     Context::map_current(|context| place(context.span().span_context()))
+}
+
+fn of_span(span: &Span) -> Option<TraceContext> {
+    place(span.context().span().span_context())
 }
 
 fn place(span: &SpanContext) -> Option<TraceContext> {

@@ -32,6 +32,8 @@ pub(crate) struct Recorder {
     pub(super) begin: fn(&Span, TraceId, Option<Parent<'_>>) -> Option<TraceContext>,
     /// Gives a span that was started another name.
     pub(super) rename: fn(&Span, String),
+    /// Where a span is.
+    pub(super) place: fn(&Span) -> Option<TraceContext>,
     /// Where the span is that is entered on this thread.
     pub(super) current: fn() -> Option<TraceContext>,
 }
@@ -147,7 +149,7 @@ pub(crate) fn sending(of: &Trace, message: &Sent<'_>, headers: &mut Headers) -> 
     match current.as_ref().or(of.span.as_ref()) {
         Some(parent) => {
             let span = message.span(parent.id());
-            place_in(headers, span.in_scope(recorder.current)?);
+            place_in(headers, (recorder.place)(&span)?);
             Some(span)
         }
         None if of.place.is_none() => {

@@ -28,11 +28,12 @@ pub(crate) async fn report(plan: &Plan) -> String {
         Figure::whole("gateway, CPU µs per request", 2),
         Figure::RESIDENT,
         Figure::START,
+        Figure::START_CPU,
     ];
     steps::table(plan, "routes", &SIZES, columns, async |size| {
         let look_up = look_up(size).await;
-        let [request, memory, start] = process(plan, size).await;
-        [look_up, request, memory, start]
+        let [request, memory, start, start_cpu] = process(plan, size).await;
+        [look_up, request, memory, start, start_cpu]
     })
     .await
 }
@@ -70,7 +71,7 @@ async fn nanoseconds(routes: usize, each: impl AsyncFn(Request<Bytes>)) -> f64 {
 }
 
 /// The program with a file of routes: CPU of a request, memory at rest, time to start.
-async fn process(plan: &Plan, routes: usize) -> [f64; 3] {
+async fn process(plan: &Plan, routes: usize) -> [f64; 4] {
     let server = NatsServer::start().await;
     let _echo = roles::echo(&server.url(), "shop.>").await;
     let file = server.dir().join("gateway.toml");
@@ -82,12 +83,13 @@ async fn process(plan: &Plan, routes: usize) -> [f64; 3] {
     let begun = Instant::now();
     let gateway = Player::gateway(&server.url(), &["--config", file]).await;
     let start = begun.elapsed().as_secs_f64() * 1e3;
+    let start_cpu = books::spent(gateway.pid()).as_secs_f64() * 1e3;
     sleep(REST).await;
     let memory = books::resident_mb(gateway.pid());
     let paths: Vec<String> = (0..routes).map(path).collect();
     let load = Load::over_http(gateway.address(), &paths, CONNECTIONS, SMALL).await;
     let sample = sample(plan, load, 2 * routes, &[gateway.pid()]).await;
-    [sample.spent[0], memory, start]
+    [sample.spent[0], memory, start, start_cpu]
 }
 
 fn write_routes(file: &Path, routes: usize) {

@@ -23,6 +23,7 @@ pub(crate) async fn report(plan: &Plan) -> String {
         Figure::whole("worker, CPU µs per request", 2),
         Figure::RESIDENT,
         Figure::START,
+        Figure::START_CPU,
     ];
     steps::table(plan, "tasks", &SIZES, columns, async |size| {
         measure(plan, size).await
@@ -30,11 +31,12 @@ pub(crate) async fn report(plan: &Plan) -> String {
     .await
 }
 
-async fn measure(plan: &Plan, tasks: usize) -> [f64; 3] {
+async fn measure(plan: &Plan, tasks: usize) -> [f64; 4] {
     let server = NatsServer::start().await;
     let begun = Instant::now();
     let worker = roles::worker(&server.url(), tasks).await;
     let start = begun.elapsed().as_secs_f64() * 1e3;
+    let start_cpu = books::spent(worker.pid()).as_secs_f64() * 1e3;
     sleep(REST).await;
     let memory = books::resident_mb(worker.pid());
     let subjects: Vec<String> = (0..tasks)
@@ -42,5 +44,5 @@ async fn measure(plan: &Plan, tasks: usize) -> [f64; 3] {
         .collect();
     let load = Load::over_nats(&server.url(), &subjects, IN_FLIGHT, SMALL).await;
     let sample = sample(plan, load, CALLS * tasks, &[worker.pid()]).await;
-    [sample.spent[0], memory, start]
+    [sample.spent[0], memory, start, start_cpu]
 }

@@ -7,16 +7,23 @@ use metropolis_tests::measure::load::Sample;
 use metropolis_tests::measure::report::{
     self, Spread, median, percentile, progress, ratio, verdict,
 };
-use metropolis_tests::measure::turns::{self, Side};
+use metropolis_tests::measure::turns::{self, Side, Turns};
 
 use crate::cast::{Cast, Stage};
 use crate::shape::Shape;
 
 /// Rounds that count; one more goes before them.
 const ROUNDS: usize = 5;
-/// How many turns each contender has in a round, and how long one is; the second number for a quick look.
-const TURNS: [usize; 2] = [12, 4];
-const TURN: Duration = Duration::from_millis(50);
+/// What each contender gets in a round; the second one for a quick look.
+const TURNS: [Turns; 2] = [turns(3, 12), turns(1, 3)];
+
+const fn turns(warm_up: usize, counted: usize) -> Turns {
+    Turns {
+        warm_up,
+        counted,
+        length: Duration::from_millis(50),
+    }
+}
 
 /// Contenders, and which of them are compared.
 pub(crate) struct Contest {
@@ -121,7 +128,7 @@ impl Contest {
             for (_, stage) in &stages {
                 sides.push(Side::new(stage.load(*shape).await, stage.pids()).await);
             }
-            let samples = turns::take(&mut sides, plan.either(TURNS[0], TURNS[1]), TURN).await;
+            let samples = turns::take(&mut sides, plan.either(TURNS[0], TURNS[1])).await;
             for ((at, _), sample) in stages.iter().zip(samples).filter(|_| counts) {
                 found[*at].samples[number].push(sample);
             }

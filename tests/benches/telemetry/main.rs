@@ -10,7 +10,7 @@ use bytes::Bytes;
 use metropolis_tests::NatsServer;
 use metropolis_tests::measure::load::{Load, Sample};
 use metropolis_tests::measure::report::{self, Spread, progress, ratio, verdict};
-use metropolis_tests::measure::turns::{self, Side};
+use metropolis_tests::measure::turns::{self, Side, Turns};
 use metropolis_tests::measure::{Plan, Player, block_on, plan};
 use roles::{Part, Role};
 use silence::Silence;
@@ -28,11 +28,19 @@ const PATH: &str = "/bench/echo";
 const IN_FLIGHT: usize = 64;
 
 /// Rounds that count; one more goes before them.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 
-/// How many turns each part has in a round, and how long one is; the second number for a quick look.
-const TURNS: [usize; 2] = [20, 3];
-const TURN: Duration = Duration::from_millis(100);
+/// What each part gets in a round; the second one for a quick look. A chosen request in a hundred is seldom: it takes two
+/// seconds until everything that spans need was used once.
+const TURNS: [Turns; 2] = [turns(8, 10), turns(1, 2)];
+
+const fn turns(warm_up: usize, counted: usize) -> Turns {
+    Turns {
+        warm_up,
+        counted,
+        length: Duration::from_millis(250),
+    }
+}
 
 /// What one measurement found: CPU µs per request by process.
 type Costs = Vec<(&'static str, f64)>;
@@ -111,7 +119,7 @@ impl Stage {
                 sides.push(Side::new(cast.load().await, cast.pids()).await);
                 casts.push(cast);
             }
-            let samples = turns::take(&mut sides, plan.either(TURNS[0], TURNS[1]), TURN).await;
+            let samples = turns::take(&mut sides, plan.either(TURNS[0], TURNS[1])).await;
             let found = casts.iter().zip(samples).enumerate();
             for (at, (cast, sample)) in found.filter(|_| round > 0) {
                 costs[at].push(cast.costs(&sample));

@@ -8,6 +8,17 @@ use std::time::{Duration, Instant};
 use super::books;
 use super::load::{Load, Sample};
 
+/// How often each side is asked, and how long each time.
+#[derive(Debug, Clone, Copy)]
+pub struct Turns {
+    /// Turns that do not count: what is done for the first time costs more.
+    pub warm_up: usize,
+    /// Turns that count.
+    pub counted: usize,
+    /// How long one is.
+    pub length: Duration,
+}
+
 /// One of those that are compared: its load, and the processes whose time counts.
 #[derive(Debug)]
 pub struct Side {
@@ -68,23 +79,25 @@ impl Side {
     }
 }
 
-/// Gives each side so many turns, and one before that does not count. What they found comes in the order of the sides.
+/// Gives each side its turns. What they found comes in the order of the sides.
 ///
 /// # Panics
 ///
 /// When a side does not answer.
-pub async fn take(sides: &mut [Side], turns: usize, length: Duration) -> Vec<Sample> {
-    for side in &mut *sides {
-        side.take_turn(length).await;
+pub async fn take(sides: &mut [Side], turns: Turns) -> Vec<Sample> {
+    for _ in 0..turns.warm_up {
+        for side in &mut *sides {
+            side.take_turn(turns.length).await;
+        }
     }
     let mut books: Vec<Books> = sides.iter_mut().map(Side::books).collect();
     let own = || books::spent(std::process::id());
-    for turn in 0..turns {
+    for turn in 0..turns.counted {
         for place in 0..sides.len() {
             // Each turn begins with another side, so that none always follows the same neighbour.
             let at = (place + turn) % sides.len();
             let (begun, before) = (Instant::now(), own());
-            sides[at].take_turn(length).await;
+            sides[at].take_turn(turns.length).await;
             books[at].asked += begun.elapsed();
             books[at].own += own() - before;
         }

@@ -1,6 +1,6 @@
 //! Routes that are written down, for responders that announce nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,18 +89,28 @@ impl fmt::Display for StaticRoute {
 
 /// Logs what differs between the configured routes of before and of now.
 pub(crate) fn say_changes(old: &[StaticRoute], new: &[StaticRoute]) {
-    for route in old.iter().filter(|route| !new.contains(route)) {
-        match new.iter().find(|other| other.http == route.http) {
+    let (before, now) = (by_http(old), by_http(new));
+    for route in old {
+        match now.get(&*route.http) {
+            Some(other) if *other == route => {}
             Some(other) => {
                 tracing::info!(old = %route, new = %other, "a configured route has changed");
             }
             None => tracing::info!(old = %route, "a configured route is gone"),
         }
     }
-    let is_known = |route: &StaticRoute| old.iter().any(|other| other.http == route.http);
-    for route in new.iter().filter(|route| !is_known(route)) {
+    for route in new
+        .iter()
+        .filter(|route| !before.contains_key(&*route.http))
+    {
         tracing::info!(new = %route, "a configured route is there");
     }
+}
+
+/// Files may have thousands of them.
+fn by_http(routes: &[StaticRoute]) -> HashMap<&str, &StaticRoute> {
+    let pairs = routes.iter().map(|route| (&*route.http, route));
+    pairs.collect()
 }
 
 /// The configured routes beside the linked ones.

@@ -1,7 +1,5 @@
 //! One contest: the same loads on all contenders in turns, in each round in fresh processes.
 
-use std::time::Duration;
-
 use metropolis_tests::measure::Plan;
 use metropolis_tests::measure::load::Sample;
 use metropolis_tests::measure::report::{
@@ -15,15 +13,7 @@ use crate::shape::Shape;
 /// Rounds that count; one more goes before them.
 const ROUNDS: usize = 5;
 /// What each contender gets in a round; the second one for a quick look.
-const TURNS: [Turns; 2] = [turns(3, 12), turns(1, 3)];
-
-const fn turns(warm_up: usize, counted: usize) -> Turns {
-    Turns {
-        warm_up,
-        counted,
-        length: Duration::from_millis(50),
-    }
-}
+const TURNS: [Turns; 2] = [Turns::new(3, 12, 50), Turns::new(1, 3, 50)];
 
 /// Contenders, and which of them are compared.
 pub(crate) struct Contest {

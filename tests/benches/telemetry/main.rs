@@ -4,8 +4,6 @@
 //! `-- quick` few and short rounds. As in `requests`, whatever is measured runs in a process of its own: this binary again,
 //! with a role as its argument.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use metropolis_tests::NatsServer;
 use metropolis_tests::measure::load::{Load, Sample};
@@ -32,15 +30,7 @@ const ROUNDS: usize = 7;
 
 /// What each part gets in a round; the second one for a quick look. A chosen request in a hundred is seldom: it takes two
 /// seconds until everything that spans need was used once.
-const TURNS: [Turns; 2] = [turns(8, 10), turns(1, 2)];
-
-const fn turns(warm_up: usize, counted: usize) -> Turns {
-    Turns {
-        warm_up,
-        counted,
-        length: Duration::from_millis(250),
-    }
-}
+const TURNS: [Turns; 2] = [Turns::new(8, 10, 250), Turns::new(1, 2, 250)];
 
 /// What one measurement found: CPU µs per request by process.
 type Costs = Vec<(&'static str, f64)>;

@@ -19,6 +19,17 @@ pub struct Turns {
     pub length: Duration,
 }
 
+impl Turns {
+    /// So many turns to warm up, so many that count, and the length of each in ms.
+    pub const fn new(warm_up: usize, counted: usize, length_ms: u64) -> Self {
+        Self {
+            warm_up,
+            counted,
+            length: Duration::from_millis(length_ms),
+        }
+    }
+}
+
 /// One of those that are compared: its load, and the processes whose time counts.
 #[derive(Debug)]
 pub struct Side {

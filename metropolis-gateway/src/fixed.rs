@@ -99,10 +99,8 @@ pub(crate) fn say_changes(old: &[StaticRoute], new: &[StaticRoute]) {
             None => tracing::info!(old = %route, "a configured route is gone"),
         }
     }
-    for route in new
-        .iter()
-        .filter(|route| !before.contains_key(&*route.http))
-    {
+    let is_new = |route: &&StaticRoute| !before.contains_key(&*route.http);
+    for route in new.iter().filter(is_new) {
         tracing::info!(new = %route, "a configured route is there");
     }
 }

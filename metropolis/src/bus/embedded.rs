@@ -151,20 +151,16 @@ impl Shared {
     fn send(&self, outgoing: Outgoing) -> Result<bool, PublishError> {
         check_limits(&outgoing, PAYLOAD_MAX)?;
         let table = self.table().ok_or(PublishError::NotConnected)?;
-        let is_reply = self.mux.owns(&outgoing.subject);
-        if is_reply && !table.hears_replies() {
-            self.complete(outgoing);
-            return Ok(true);
-        }
-        let interest = table.interest(outgoing.subject.as_str());
-        if is_reply {
-            if let Some(interest) = interest {
+        if self.mux.owns(&outgoing.subject) {
+            if table.hears_replies()
+                && let Some(interest) = table.interest(outgoing.subject.as_str())
+            {
                 self.deliver(&interest, outgoing.clone());
             }
             self.complete(outgoing);
             return Ok(true);
         }
-        let Some(interest) = interest else {
+        let Some(interest) = table.interest(outgoing.subject.as_str()) else {
             return Ok(false);
         };
         self.deliver(&interest, outgoing);

@@ -62,7 +62,7 @@ fn line_end(text: &[u8]) -> Option<usize> {
 fn append(headers: &mut Headers, line: &[u8]) -> Option<()> {
     let line = std::str::from_utf8(line).ok()?;
     let (name, value) = line.split_at(memchr(b':', line.as_bytes())?);
-    // One blank is how everybody writes it.
+    // One blank is how everybody writes it; left in place, blanks would be looked for at both ends.
     let value = value.strip_prefix(": ").unwrap_or(&value[1..]);
     headers.append(name, value).ok()
 }

@@ -1,13 +1,13 @@
 //! The processes that are measured, or asked by those that are. Each is this binary with a role and the address of a server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use metropolis::{Bus, NatsOptions, TaskMeta, TaskSpec, Worker};
 use metropolis_tests::measure::load::{Load, Sample};
 use metropolis_tests::measure::player::ready;
-use metropolis_tests::measure::{Plan, Player};
+use metropolis_tests::measure::{Plan, Player, books};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
@@ -50,6 +50,14 @@ pub(crate) async fn echo(nats_url: &str, filter: &str) -> Player {
 /// Serves so many tasks.
 pub(crate) async fn worker(nats_url: &str, tasks: usize) -> Player {
     Player::role(&[WORKER, nats_url, &tasks.to_string()]).await
+}
+
+/// A process that starts, with the ms until it says that it serves, and those of CPU time.
+pub(crate) async fn timed(starting: impl Future<Output = Player>) -> (Player, [f64; 2]) {
+    let begun = Instant::now();
+    let player = starting.await;
+    let times = [begun.elapsed(), books::spent(player.pid())];
+    (player, times.map(|time| time.as_secs_f64() * 1e3))
 }
 
 /// One window of a load, after so many requests: what is asked for the first time costs more.

@@ -13,7 +13,7 @@ use metropolis_tests::measure::load::Load;
 use metropolis_tests::measure::{Plan, Player, books, player};
 use tokio::time::sleep;
 
-use crate::roles::{self, SMALL, sample};
+use crate::roles::{self, SMALL, sample, timed};
 use crate::steps::{self, Figure};
 
 const SIZES: [usize; 5] = [1, 100, 1_000, 3_000, 10_000];
@@ -80,10 +80,9 @@ async fn process(plan: &Plan, routes: usize) -> [f64; 4] {
         .to_str()
         .expect("temporary directories have plain names");
     player::gateway_program();
-    let begun = Instant::now();
-    let gateway = Player::gateway(&server.url(), &["--config", file]).await;
-    let start = begun.elapsed().as_secs_f64() * 1e3;
-    let start_cpu = books::spent(gateway.pid()).as_secs_f64() * 1e3;
+    let url = server.url();
+    let arguments = ["--config", file];
+    let (gateway, [start, start_cpu]) = timed(Player::gateway(&url, &arguments)).await;
     sleep(REST).await;
     let memory = books::resident_mb(gateway.pid());
     let paths: Vec<String> = (0..routes).map(path).collect();

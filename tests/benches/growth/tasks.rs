@@ -1,13 +1,13 @@
 //! Tasks of one worker: cost of a call, memory, time to start.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use metropolis_tests::NatsServer;
 use metropolis_tests::measure::load::Load;
 use metropolis_tests::measure::{Plan, books};
 use tokio::time::sleep;
 
-use crate::roles::{self, SMALL, sample};
+use crate::roles::{self, SMALL, sample, timed};
 use crate::steps::{self, Figure};
 
 const SIZES: [usize; 5] = [1, 10, 100, 200, 500];
@@ -33,10 +33,7 @@ pub(crate) async fn report(plan: &Plan) -> String {
 
 async fn measure(plan: &Plan, tasks: usize) -> [f64; 4] {
     let server = NatsServer::start().await;
-    let begun = Instant::now();
-    let worker = roles::worker(&server.url(), tasks).await;
-    let start = begun.elapsed().as_secs_f64() * 1e3;
-    let start_cpu = books::spent(worker.pid()).as_secs_f64() * 1e3;
+    let (worker, [start, start_cpu]) = timed(roles::worker(&server.url(), tasks)).await;
     sleep(REST).await;
     let memory = books::resident_mb(worker.pid());
     let subjects: Vec<String> = (0..tasks)

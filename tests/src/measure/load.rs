@@ -12,11 +12,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::books;
+use crate::within;
 
 /// How long the last answers may take.
 const ANSWERS_DEADLINE: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ pub struct Load {
 struct Counts {
     sent: AtomicU64,
     answered: AtomicU64,
+    /// Told when nothing is under way any more.
+    all_answered: Notify,
     /// In microseconds; kept only where requests go one at a time, because more of them mostly wait for one another.
     latencies: Option<Mutex<Vec<f64>>>,
 }
@@ -150,19 +153,15 @@ impl Load {
     /// When that takes too long, or something was not answered as it should be.
     pub async fn pause(&mut self) {
         self.gate.send_replace(false);
-        let paused = Instant::now();
-        loop {
-            // Looked at first: nothing is sent any more, so that it cannot be behind.
-            self.answered();
-            if !self.counts.is_under_way() {
-                return;
+        let answered = async {
+            while self.counts.is_under_way() {
+                tokio::select! {
+                    () = self.counts.all_answered.notified() => {}
+                    Some(ended) = self.loops.join_next() => panic!("the load ended early: {ended:?}"),
+                }
             }
-            assert!(
-                paused.elapsed() < ANSWERS_DEADLINE,
-                "the last answers do not come"
-            );
-            sleep(Duration::from_millis(1)).await;
-        }
+        };
+        within(ANSWERS_DEADLINE, answered).await;
     }
 
     /// Goes on after a pause.
@@ -235,6 +234,9 @@ impl Counts {
 
     fn answer(&self, sent: Instant) {
         self.answered.fetch_add(1, Ordering::Relaxed);
+        if !self.is_under_way() {
+            self.all_answered.notify_one();
+        }
         if let Some(latencies) = &self.latencies {
             let micros = sent.elapsed().as_secs_f64() * 1e6;
             latencies.lock().expect("no holder panics").push(micros);
@@ -294,5 +296,35 @@ impl Connection {
     fn beginning(&self) -> String {
         let beginning = &self.received[..self.received.len().min(1000)];
         beginning.escape_ascii().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::post;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_paused_load_has_nothing_under_way_and_goes_on_afterwards() {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let routes = Router::new().route("/", post(async |body: Bytes| body));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let path = "/".to_owned();
+        let mut load = Load::over_http(address, &[path], 8, Bytes::from_static(b"echo")).await;
+        let mut before = 0;
+        for _ in 0..3 {
+            load.resume();
+            while load.answered() <= before {
+                tokio::task::yield_now().await;
+            }
+            load.pause().await;
+            assert!(!load.counts.is_under_way());
+            before = load.answered();
+        }
     }
 }

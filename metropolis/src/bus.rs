@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use futures_util::future::Either;
 use tokio::sync::watch;
 
 use self::message::check_limits;
@@ -227,14 +228,15 @@ impl Bus {
     ///
     /// # Errors
     /// Each variant of [`RequestError`] says what may have happened at the other side.
-    pub async fn request(
+    pub fn request(
         &self,
         outgoing: Outgoing,
         deadline: Instant,
-    ) -> Result<Answer, RequestError> {
+    ) -> impl Future<Output = Result<Answer, RequestError>> + Send {
+        // No future around these: each would hold the message once more.
         match &self.0 {
-            Variant::Embedded(embedded) => embedded.request(outgoing, deadline).await,
-            Variant::Nats(nats) => nats.request(outgoing, deadline).await,
+            Variant::Embedded(embedded) => Either::Left(embedded.request(outgoing, deadline)),
+            Variant::Nats(nats) => Either::Right(nats.request(outgoing, deadline)),
         }
     }
 

@@ -211,14 +211,14 @@ impl Client {
     ///
     /// `template` is the subject as it was declared, and `trace` the trace of whoever sends it, for the span of this request
     /// where it is recorded.
-    pub async fn exchange(
-        &self,
+    pub fn exchange<'c>(
+        &'c self,
         outgoing: Outgoing,
-        template: &str,
+        template: &'c str,
         timeout: Duration,
-        trace: &Trace,
-    ) -> Answered {
-        exchange(&self.bus, outgoing, template, timeout, trace).await
+        trace: &'c Trace,
+    ) -> impl Future<Output = Answered> + Send + 'c {
+        exchange(&self.bus, outgoing, template, timeout, trace)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::num::{NonZeroU64, NonZeroU128};
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -29,15 +30,15 @@ const DASHES: [usize; 3] = [2, 35, 52];
 
 const SAMPLED: u8 = 1;
 
-/// The name of a trace: 16 bytes, written as 32 hexadecimal digits. Invariant: not all of them are zero.
+/// The name of a trace: 16 bytes, of which not all are zero, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TraceId([u8; 16]);
+pub struct TraceId(NonZeroU128);
 
-/// Where in which trace a request is. Invariant: neither id is zero.
+/// Where in which trace a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace_id: TraceId,
-    span_id: [u8; 8],
+    span_id: NonZeroU64,
     is_sampled: bool,
 }
 
@@ -51,13 +52,13 @@ impl TraceId {
     /// `None` for sixteen zeros.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
-        (bytes != [0; 16]).then_some(Self(bytes))
+        NonZeroU128::new(u128::from_be_bytes(bytes)).map(Self)
     }
 
     /// The bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
-        self.0
+        self.0.get().to_be_bytes()
     }
 
     /// Reads 32 hexadecimal digits; `None` for everything else.
@@ -70,7 +71,7 @@ impl TraceId {
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [0; 32];
-        hex::write(&self.0, &mut digits);
+        hex::write(&self.to_bytes(), &mut digits);
         f.write_str(text(&digits))
     }
 }
@@ -85,9 +86,9 @@ impl TraceContext {
     /// Of a trace and one of its spans; `None` when the span's id is zero.
     #[must_use]
     pub fn new(trace_id: TraceId, span_id: [u8; 8], is_sampled: bool) -> Option<Self> {
-        (span_id != [0; 8]).then_some(Self {
+        Some(Self {
             trace_id,
-            span_id,
+            span_id: NonZeroU64::new(u64::from_be_bytes(span_id))?,
             is_sampled,
         })
     }
@@ -131,7 +132,7 @@ impl TraceContext {
     /// The span.
     #[must_use]
     pub fn span_id(&self) -> [u8; 8] {
-        self.span_id
+        self.span_id.get().to_be_bytes()
     }
 
     /// The same place, not recorded.
@@ -145,8 +146,8 @@ impl TraceContext {
     /// As it is sent.
     pub(crate) fn to_traceparent(self) -> Traceparent {
         let mut written = UNSAMPLED;
-        hex::write(&self.trace_id.0, &mut written[TRACE]);
-        hex::write(&self.span_id, &mut written[SPAN]);
+        hex::write(&self.trace_id.to_bytes(), &mut written[TRACE]);
+        hex::write(&self.span_id(), &mut written[SPAN]);
         if self.is_sampled {
             written[LENGTH - 1] = b'1';
         }
@@ -216,16 +217,16 @@ impl Names {
         }
     }
 
-    /// The next number of SplitMix64 (Steele, Lea and Flood 2014), which has each number once. Never zero: that is no name.
-    fn next(&mut self) -> u64 {
+    /// The next number of SplitMix64 (Steele, Lea and Flood 2014), which has each number once; zero, which is no name, is
+    /// left out.
+    fn next(&mut self) -> NonZeroU64 {
         loop {
             self.counter = self.counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut z = self.counter;
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^= z >> 31;
-            if z != 0 {
-                return z;
+            if let Some(name) = NonZeroU64::new(z ^ (z >> 31)) {
+                return name;
             }
         }
     }
@@ -235,15 +236,15 @@ thread_local! {
     static NAMES: RefCell<Names> = RefCell::new(Names::new());
 }
 
-fn new_trace() -> [u8; 16] {
+fn new_trace() -> NonZeroU128 {
     NAMES.with_borrow_mut(|names| {
-        let name = u128::from(names.prefix) << 64 | u128::from(names.next());
-        name.to_be_bytes()
+        let prefix = u128::from(names.prefix) << 64;
+        NonZeroU128::from(names.next()) | prefix
     })
 }
 
-fn new_span() -> [u8; 8] {
-    NAMES.with_borrow_mut(|names| names.next().to_be_bytes())
+fn new_span() -> NonZeroU64 {
+    NAMES.with_borrow_mut(Names::next)
 }
 
 #[cfg(test)]

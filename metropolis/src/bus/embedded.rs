@@ -58,8 +58,8 @@ impl Embedded {
         mut outgoing: Outgoing,
         deadline: Instant,
     ) -> Result<Answer, RequestError> {
-        let pending = self.0.mux.open(deadline, None)?;
-        outgoing.reply = Some(pending.reply_subject());
+        let (pending, reply) = self.0.mux.open(deadline, None)?;
+        outgoing.reply = Some(reply);
         if !self.0.send(outgoing)? {
             return Err(RequestError::NoResponders);
         }

@@ -110,7 +110,7 @@ impl Mux {
         self: &Arc<Self>,
         deadline: Instant,
         to: Option<&Subject>,
-    ) -> Result<Pending<'_>, RequestError> {
+    ) -> Result<(Pending<'_>, Subject), RequestError> {
         let mut slots = self.lock();
         if slots.closed {
             return Err(RequestError::NotConnected);
@@ -118,7 +118,8 @@ impl Mux {
         if slots.slab.len() >= IN_FLIGHT_MAX {
             return Err(RequestError::Overloaded);
         }
-        let pending = slots.insert(self, deadline, to.cloned());
+        let token = slots.insert(deadline, to.cloned());
+        let reply = slots.reply_subject(&self.prefix, token);
         if !slots.swept {
             slots.swept = true;
             tokio::spawn(sweep(Sweeper {
@@ -126,7 +127,7 @@ impl Mux {
                 done: false,
             }));
         }
-        Ok(pending)
+        Ok((Pending { mux: self, token }, reply))
     }
 
     /// Gives an answer to the request it belongs to; the first one wins, the others are counted.
@@ -247,7 +248,7 @@ impl Mux {
 }
 
 impl Slots {
-    fn insert<'m>(&mut self, mux: &'m Mux, deadline: Instant, to: Option<Subject>) -> Pending<'m> {
+    fn insert(&mut self, deadline: Instant, to: Option<Subject>) -> Token {
         let nonce = self.nonces.next();
         let slot = self.slab.insert(Slot {
             nonce,
@@ -260,12 +261,7 @@ impl Slots {
             self.earliest
                 .map_or(deadline, |earliest| earliest.min(deadline)),
         );
-        let token = Token { slot, nonce };
-        Pending {
-            mux,
-            token,
-            reply: self.reply_subject(&mux.prefix, token),
-        }
+        Token { slot, nonce }
     }
 
     fn reply_subject(&mut self, prefix: &str, token: Token) -> Subject {
@@ -320,14 +316,6 @@ impl Slot {
 pub(super) struct Pending<'m> {
     mux: &'m Mux,
     token: Token,
-    reply: Subject,
-}
-
-impl Pending<'_> {
-    /// Where the answer must be sent.
-    pub(super) fn reply_subject(&self) -> Subject {
-        self.reply.clone()
-    }
 }
 
 impl Future for Pending<'_> {

@@ -157,12 +157,12 @@ impl Nats {
         self.0.family.is_connected()
     }
 
-    pub(super) async fn request(
+    pub(super) fn request(
         &self,
         outgoing: Outgoing,
         deadline: Instant,
-    ) -> Result<Answer, RequestError> {
-        self.0.request(outgoing, deadline).await
+    ) -> impl Future<Output = Result<Answer, RequestError>> + Send {
+        self.0.request(outgoing, deadline)
     }
 
     pub(super) async fn publish(
@@ -273,9 +273,9 @@ impl Connection {
         mut outgoing: Outgoing,
         deadline: Instant,
     ) -> Result<Answer, RequestError> {
-        let pending = self.mux.open(deadline, Some(&outgoing.subject))?;
+        let (pending, reply) = self.mux.open(deadline, Some(&outgoing.subject))?;
         let link = self.link().ok_or(RequestError::NotConnected)?;
-        outgoing.reply = Some(pending.reply_subject());
+        outgoing.reply = Some(reply);
         send(&link, &outgoing, deadline).await?;
         drop((link, outgoing));
         pending.await

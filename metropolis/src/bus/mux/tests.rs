@@ -45,8 +45,7 @@ fn another_spelling_of_a_token_is_none() {
 #[tokio::test]
 async fn the_first_answer_wins_and_frees_the_slot() {
     let mux = Mux::new("test");
-    let pending = mux.open(soon(), None).unwrap();
-    let reply = pending.reply_subject();
+    let (pending, reply) = mux.open(soon(), None).unwrap();
     assert!(mux.owns(&reply));
     mux.complete(&reply, answer());
     mux.complete(&reply, answer());
@@ -58,14 +57,11 @@ async fn the_first_answer_wins_and_frees_the_slot() {
 #[tokio::test]
 async fn an_old_reply_subject_does_not_answer_the_next_request() {
     let mux = Mux::new("test");
-    let old = mux.open(soon(), None).unwrap().reply_subject();
-    let pending = mux.open(soon(), None).unwrap();
+    let (_, old) = mux.open(soon(), None).unwrap();
+    let (pending, reply) = mux.open(soon(), None).unwrap();
     mux.complete(&old, answer());
     assert_eq!(mux.late(), 1);
-    mux.fail(
-        pending.reply_subject().as_bytes(),
-        RequestError::NoResponders,
-    );
+    mux.fail(reply.as_bytes(), RequestError::NoResponders);
     assert_eq!(pending.await.unwrap_err(), RequestError::NoResponders);
 }
 
@@ -83,7 +79,7 @@ async fn foreign_subjects_below_the_prefix_are_counted() {
 #[tokio::test]
 async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
     let mux = Mux::new("test");
-    let pending = mux
+    let (pending, _) = mux
         .open(Instant::now() + Duration::from_millis(30), None)
         .unwrap();
     assert_eq!(pending.await.unwrap_err(), RequestError::TimedOut);
@@ -97,7 +93,7 @@ async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let again = mux
+    let (again, _) = mux
         .open(Instant::now() + Duration::from_millis(30), None)
         .unwrap();
     assert_eq!(again.await.unwrap_err(), RequestError::TimedOut);
@@ -106,7 +102,7 @@ async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
 #[tokio::test]
 async fn a_lost_connection_fails_long_waits_soon() {
     let mux = Mux::new("test");
-    let pending = mux
+    let (pending, _) = mux
         .open(Instant::now() + Duration::from_secs(3600), None)
         .unwrap();
     mux.connection_lost();
@@ -118,7 +114,7 @@ async fn a_lost_connection_fails_long_waits_soon() {
 async fn no_more_requests_than_the_bound_and_none_once_closed() {
     let mux = Mux::new("test");
     let mut pending: Vec<_> = (0..IN_FLIGHT_MAX)
-        .map(|_| mux.open(soon(), None).unwrap())
+        .map(|_| mux.open(soon(), None).unwrap().0)
         .collect();
     assert_eq!(
         mux.open(soon(), None).unwrap_err(),

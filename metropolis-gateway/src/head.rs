@@ -19,62 +19,110 @@ pub(crate) const VALUE_MAX: usize = 4096;
 /// # Errors
 /// With what is wrong with it.
 pub(crate) fn check(head: &Parts) -> Result<(), Refusal> {
-    check_sizes(head)?;
-    check_framing(&head.headers)
-}
-
-fn check_sizes(head: &Parts) -> Result<(), Refusal> {
-    let uri = head
-        .uri
-        .path_and_query()
-        .map_or(0, |uri| uri.as_str().len());
-    if uri > URI_MAX {
+    let uri = head.uri.path_and_query();
+    if uri.is_some_and(|uri| uri.as_str().len() > URI_MAX) {
         return Err(Refusal::UriTooLong { max: URI_MAX });
     }
-    if head.headers.len() > HEADERS_MAX {
+    check_headers(&head.headers)
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.len() > HEADERS_MAX {
         return Err(Refusal::HeadersTooLarge {
             max: HEADERS_MAX,
             what: "lines",
         });
     }
-    let lines = head.headers.iter();
-    let bytes: usize = lines
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
-    if bytes > HEADERS_BYTES_MAX {
-        return Err(Refusal::HeadersTooLarge {
-            max: HEADERS_BYTES_MAX,
-            what: "bytes",
-        });
-    }
-    Ok(())
+    let lines = Lines::of(headers);
+    lines.check_size()?;
+    lines.check_framing()?;
+    lines.check_host()
 }
 
-/// Two readings of where a message ends, or whom it is for, are how requests are smuggled (RFC 9112 §6.1, §3.2).
-fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        let is_plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if !is_plain || codings.next().is_some() {
+/// What is looked for in the lines of a head, all of it in one go: most heads are short, and are looked at for each
+/// request.
+#[derive(Debug, Default)]
+struct Lines<'h> {
+    /// Of names and values.
+    bytes: usize,
+    hosts: usize,
+    lengths: usize,
+    codings: usize,
+    /// The last of each, which is the only one where all is well.
+    host: Option<&'h HeaderValue>,
+    coding: Option<&'h HeaderValue>,
+    /// Whether a name reads almost like one of those that say where a message ends.
+    has_likeness: bool,
+}
+
+impl<'h> Lines<'h> {
+    fn of(headers: &'h HeaderMap) -> Self {
+        let mut lines = Self::default();
+        for (name, value) in headers {
+            lines.bytes += name.as_str().len() + value.len();
+            if name == HOST {
+                lines.hosts += 1;
+                lines.host = Some(value);
+            } else if name == CONTENT_LENGTH {
+                lines.lengths += 1;
+            } else if name == TRANSFER_ENCODING {
+                lines.codings += 1;
+                lines.coding = Some(value);
+            } else {
+                lines.has_likeness |= looks_like_framing(name);
+            }
+        }
+        lines
+    }
+
+    fn check_size(&self) -> Result<(), Refusal> {
+        if self.bytes > HEADERS_BYTES_MAX {
+            return Err(Refusal::HeadersTooLarge {
+                max: HEADERS_BYTES_MAX,
+                what: "bytes",
+            });
+        }
+        Ok(())
+    }
+
+    /// Two readings of where a message ends are how requests are smuggled (RFC 9112 §6.1).
+    fn check_framing(&self) -> Result<(), Refusal> {
+        if let Some(coding) = self.coding {
+            let is_plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+            if !is_plain || self.codings > 1 {
+                return Err(Refusal::Framing(
+                    "the only transfer coding taken is chunked, once",
+                ));
+            }
+            if self.lengths > 0 {
+                return Err(Refusal::Framing(
+                    "there are both Content-Length and Transfer-Encoding",
+                ));
+            }
+        }
+        if self.lengths > 1 {
+            return Err(Refusal::Framing("there is more than one Content-Length"));
+        }
+        if self.has_likeness {
             return Err(Refusal::Framing(
-                "the only transfer coding taken is chunked, once",
+                "a header is named almost like Content-Length or Transfer-Encoding",
             ));
         }
-        if headers.contains_key(CONTENT_LENGTH) {
-            return Err(Refusal::Framing(
-                "there are both Content-Length and Transfer-Encoding",
-            ));
+        Ok(())
+    }
+
+    /// Two readings of whom a message is for do as much harm (RFC 9112 §3.2).
+    fn check_host(&self) -> Result<(), Refusal> {
+        let is_authority = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(byte);
+        let is_good = |host: &HeaderValue| host.as_bytes().iter().all(is_authority);
+        if self.hosts > 1 {
+            return Err(Refusal::Bad("there is more than one Host"));
         }
+        if !self.host.is_none_or(is_good) {
+            return Err(Refusal::Bad("the Host is no host and port"));
+        }
+        Ok(())
     }
-    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
-        return Err(Refusal::Framing("there is more than one Content-Length"));
-    }
-    if headers.keys().any(looks_like_framing) {
-        return Err(Refusal::Framing(
-            "a header is named almost like Content-Length or Transfer-Encoding",
-        ));
-    }
-    check_host(headers)
 }
 
 /// Whether somebody on the way may take the header for one that says where the message ends: there are servers that
@@ -88,21 +136,8 @@ fn looks_like_framing(name: &HeaderName) -> bool {
     fn letters(name: &HeaderName) -> impl Iterator<Item = u8> {
         name.as_str().bytes().filter(u8::is_ascii_alphanumeric)
     }
-    let alike = |framing: &HeaderName| letters(framing).eq(letters(name)) && framing != name;
+    let alike = |framing: &HeaderName| letters(framing).eq(letters(name));
     alike(&CONTENT_LENGTH) || alike(&TRANSFER_ENCODING)
-}
-
-fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let is_authority = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@\\".contains(byte);
-    let is_good = |host: &HeaderValue| host.as_bytes().iter().all(is_authority);
-    if !hosts.next().is_none_or(is_good) {
-        return Err(Refusal::Bad("the Host is no host and port"));
-    }
-    if hosts.next().is_some() {
-        return Err(Refusal::Bad("there is more than one Host"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -121,7 +156,7 @@ mod tests {
             headers.append(name, value);
         }
         let status = |refusal: Refusal| refusal.into_response(None, None).status().as_u16();
-        check_framing(&headers).map_err(status)
+        check_headers(&headers).map_err(status)
     }
 
     #[test]

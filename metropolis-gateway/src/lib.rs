@@ -22,8 +22,9 @@
 //! listener `/_routes`, `/metrics` and `/_console`. Every error is `application/problem+json` with `status`, `code` and
 //! `detail`. Only what breaks HTTP/1.1
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
-//! path of more than 64 KiB (414), a head of more than that or 100 headers (431), and a head that does not arrive within
-//! 30 seconds, whose connection is closed, as an idle one is.
+//! path of more than 64 KiB (414), a head of more than that or 100 headers (431). A connection is closed after 30 to 35
+//! seconds without a sign of life: when the rest of a head does not arrive, when nothing is asked, and when its client
+//! takes nothing of an answer.
 #![forbid(unsafe_code)]
 
 use std::future::Future;
@@ -315,8 +316,9 @@ impl Gateway {
         self
     }
 
-    /// How many threads serve connections; as many as there are cores otherwise, and eight at most. Each has a connection
-    /// to the bus. A gateway that is started on a runtime of one thread needs no other. `METROPOLIS_THREADS`.
+    /// How many threads serve connections, each with a connection to the bus; as many as there are cores otherwise, and
+    /// eight at most. A gateway on the embedded bus, or on a runtime of one thread, has none unless it is told how many: that
+    /// runtime serves them. `METROPOLIS_THREADS`.
     #[must_use]
     pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);

@@ -8,33 +8,22 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::num::NonZeroUsize;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
-use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
-use self::patience::{Patience, Watch};
-use self::stream::{Head, Stream};
-use self::threads::Threads;
+use self::patience::Activity;
+use self::threads::{Seat, Threads};
 use crate::site::{Side, Site};
-use crate::status::Refusal;
 
+mod connection;
 mod patience;
 mod stream;
 mod threads;
@@ -42,26 +31,8 @@ mod threads;
 /// Connections at a time, over all listeners; more wait to be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
 
-/// How long the head of a request may take to arrive, and how long a connection may be idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Bytes hyper reads ahead; a head that does not fit is answered with a bare 431.
-const BUFFER_MAX: usize = 64 * 1024;
-
-/// How much of a body nobody wanted is read on after the answer is known, and for how long. Closing a connection while
-/// its client still sends would take the answer away from it.
-const DISCARD_MAX: usize = 4 * 1024 * 1024;
-const DISCARD_FOR: Duration = Duration::from_secs(1);
-
 /// How long a stopping gateway goes on accepting, while its answers tell clients to leave.
 const LINGER: Duration = Duration::from_millis(500);
-
-/// How long an idle connection is looked at once more before it is closed.
-const LAST_LOOK: Duration = Duration::from_millis(100);
-
-/// The same for a connection that has not brought a request yet: whoever has just connected is about to send one, and
-/// nothing has told it that this gateway stops.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a lingering gateway looks whether everybody has left.
 const LINGER_STEP: Duration = Duration::from_millis(10);
@@ -92,8 +63,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server whose connections are served by so many threads, or by as many as there are cores; on a runtime of one
-    /// thread, which is somebody's wish, by that one.
+    /// A server whose connections are served by so many threads, or by as many as there are cores.
+    ///
+    /// Unless it is told how many, a runtime of one thread, which is somebody's wish, serves them itself. So does a runtime
+    /// whose tasks are asked: otherwise a task that waits would have to wake a thread of ours for each answer.
     ///
     /// # Errors
     /// When the system gives no threads.
@@ -101,7 +74,7 @@ impl Server {
         let (alive, gone) = mpsc::channel(1);
         let is_alone = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
         let threads = match threads {
-            None if is_alone => None,
+            None if is_alone || site.is_within_this_process() => None,
             count => Some(Arc::new(Threads::start(&site, count).await?)),
         };
         Ok(Self {
@@ -206,12 +179,13 @@ impl Door {
         let guest = Guest {
             side: self.side,
             phase: self.phase.clone(),
-            place,
-            alive: self.alive.clone(),
+            activity: Activity::default(),
+            _place: place,
+            _alive: self.alive.clone(),
         };
         let Some(threads) = &self.threads else {
             let site = Arc::clone(&self.site);
-            tokio::spawn(async move { guest.stay(stream, &site).await });
+            tokio::spawn(async move { guest.stay(stream, Bytes::new(), &site, None).await });
             return;
         };
         match stream.into_std() {
@@ -225,14 +199,23 @@ impl Door {
 struct Guest {
     side: Side,
     phase: watch::Receiver<Phase>,
-    place: OwnedSemaphorePermit,
-    alive: mpsc::Sender<Infallible>,
+    activity: Activity,
+    _place: OwnedSemaphorePermit,
+    _alive: mpsc::Sender<Infallible>,
 }
 
 impl Guest {
-    async fn stay(self, stream: TcpStream, site: &Site) {
-        connection(stream, site, self.side, self.phase).await;
-        drop((self.place, self.alive));
+    /// Answers the requests of a connection until it ends; or until it is to leave its seat, and is given back with what was
+    /// read of its next request.
+    async fn stay(
+        mut self,
+        stream: TcpStream,
+        unread: Bytes,
+        site: &Site,
+        seat: Option<&mut Seat>,
+    ) -> Option<(Self, TcpStream, Bytes)> {
+        let (stream, unread) = connection::serve(stream, unread, site, &mut self, seat).await?;
+        Some((self, stream, unread))
     }
 }
 
@@ -256,142 +239,4 @@ fn is_of_connection(error: &io::Error) -> bool {
 /// Waits until a stop has come this far. A server that is gone altogether counts as cut off.
 async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|phase| *phase >= wanted).await;
-}
-
-/// Answers the requests of one connection. What goes wrong on it is its client's affair.
-async fn connection(stream: TcpStream, site: &Site, side: Side, mut phase: watch::Receiver<Phase>) {
-    let (stream, kept) = Stream::new(stream);
-    let is_known = AtomicBool::new(false);
-    let service = service_fn(|request| {
-        is_known.store(true, Ordering::Relaxed);
-        exchange(site, side, &kept, request)
-    });
-    let patience = Patience::new();
-    let mut watch = Watch::over(patience.clone());
-    let connection = http1(patience).serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    if ends_before(connection.as_mut(), &mut watch, &mut phase, Phase::Closing).await {
-        return;
-    }
-    let rest = poll_fn(|context| poll_watched(connection.as_mut(), &mut watch, context));
-    if timeout(look(&is_known), rest).await.is_ok() {
-        return;
-    }
-    connection.as_mut().graceful_shutdown();
-    ends_before(connection, &mut watch, &mut phase, Phase::CutOff).await;
-}
-
-/// Goes on with a connection until a stop has come this far; says whether it has ended before.
-async fn ends_before<C: Future>(
-    mut connection: Pin<&mut C>,
-    watch: &mut Watch,
-    phase: &mut watch::Receiver<Phase>,
-    wanted: Phase,
-) -> bool {
-    let news = phase.clone();
-    let mut is_listening = false;
-    let mut reached = pin!(reached(phase, wanted));
-    poll_fn(|context| {
-        if poll_watched(connection.as_mut(), watch, context).is_ready() {
-            return Poll::Ready(true);
-        }
-        // A stop is asked for once, and then only when there is news of it: this is polled for every request.
-        if is_listening && !news.has_changed().unwrap_or(true) {
-            return Poll::Pending;
-        }
-        is_listening = true;
-        reached.as_mut().poll(context).map(|()| false)
-    })
-    .await
-}
-
-/// Goes on with a connection, and asks it once more when the head that it waits for may be due.
-fn poll_watched<C: Future>(
-    mut connection: Pin<&mut C>,
-    watch: &mut Watch,
-    context: &mut Context<'_>,
-) -> Poll<()> {
-    loop {
-        if connection.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
-        }
-        if !watch.strikes(context) {
-            return Poll::Pending;
-        }
-    }
-}
-
-fn look(is_known: &AtomicBool) -> Duration {
-    match is_known.load(Ordering::Relaxed) {
-        true => LAST_LOOK,
-        false => FIRST_LOOK,
-    }
-}
-
-fn http1(patience: Patience) -> http1::Builder {
-    let mut http1 = http1::Builder::new();
-    http1
-        .timer(patience)
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(BUFFER_MAX);
-    http1
-}
-
-async fn exchange(
-    site: &Site,
-    side: Side,
-    kept: &Head,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (mut head, mut body) = request.into_parts();
-    restore_lengths(&mut head, kept);
-    let mut response = match lacks_host(&head) {
-        true => site.refuse(&head, Refusal::Bad("there is no Host")),
-        false => site.respond(side, &head, &mut body).await,
-    };
-    if !body.is_end_stream() {
-        discard(&head, &mut body).await;
-    }
-    if site.readiness().is_stopping() {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    Ok(response.map(Full::new))
-}
-
-/// Puts back each `Content-Length` that hyper takes out of a request, for the site to refuse: all of them where there is a
-/// `Transfer-Encoding` too, and those that repeat the first.
-fn restore_lengths(head: &mut Parts, kept: &Head) {
-    if !head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key(CONTENT_LENGTH) {
-        kept.skip();
-        return;
-    }
-    let left = head.headers.get_all(CONTENT_LENGTH).iter().count();
-    for _ in left..kept.lengths() {
-        let length = HeaderValue::from_static("0");
-        head.headers.append(CONTENT_LENGTH, length);
-    }
-}
-
-/// HTTP/1.1 demands a host (RFC 9112 §3.2).
-fn lacks_host(head: &Parts) -> bool {
-    head.version == Version::HTTP_11 && !head.headers.contains_key(HOST)
-}
-
-/// Reads on a body that was refused. A client that waits to be asked for it is not asked.
-async fn discard(head: &Parts, body: &mut Incoming) {
-    if head.headers.contains_key(EXPECT) {
-        return;
-    }
-    let some = async {
-        let mut left = DISCARD_MAX;
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(bytes) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-    };
-    let _ = timeout(DISCARD_FOR, some).await;
 }

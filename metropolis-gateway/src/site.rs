@@ -196,6 +196,11 @@ impl Site {
         Ok(())
     }
 
+    /// Whether whoever answers is in this process as well.
+    pub(crate) fn is_within_this_process(&self) -> bool {
+        self.forwarding.bus.is_embedded()
+    }
+
     /// Whether the gateway is stopping; it says not ready from the beginning of that.
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.readiness
@@ -394,4 +399,4 @@ fn without_body(mut response: Response<Bytes>) -> Response<Bytes> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -76,7 +76,8 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// `METROPOLIS_DISCOVERY_INTERVAL`: how often a gateway asks services what they serve, such as `10s`.
     pub discovery_interval: Duration,
-    /// `METROPOLIS_THREADS`: how many threads serve a gateway's connections; one for each core, up to eight, when absent.
+    /// `METROPOLIS_THREADS`: how many threads serve a gateway's connections. When absent: one for each core, up to eight, and
+    /// none on the embedded bus, where the runtime of the tasks serves them.
     pub threads: Option<NonZeroUsize>,
     /// `METROPOLIS_DOCS`: `0` answers no `/docs`, the gateway's page about its routes; on otherwise.
     pub docs: bool,

@@ -1,130 +1,166 @@
-//! Patience: how long the head of a request may take, for every request of a connection by one timer.
+//! Patience: how long a connection may go without a sign of life, such as the rest of a request's head.
 //!
-//! hyper makes a timer for each head and drops it when the head is there. That is a good part of what a request costs, for
-//! something that hardly ever strikes. So hyper is given one that only notes when it is due, and the connection has a
-//! real one, which goes by the note when it strikes.
+//! hyper would have a timer for each head, and drop it when the head is there. That is a good part of what a request
+//! costs, for something that hardly ever strikes. So it is given none, and every connection is looked at now and then.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::Context;
+use std::time::Duration;
 
-use hyper::rt::Timer;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
-/// When the head that hyper waits for is due; hyper's half of it.
-#[derive(Debug, Clone)]
-pub(super) struct Patience(Arc<Note>);
+/// How often a connection is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-struct Note {
-    since: Instant,
-    /// Microseconds after that, or 0 when nothing is waited for.
-    due: AtomicU64,
-    /// Whether the real timer has struck, so that it is worth looking at the clock.
-    has_struck: AtomicBool,
+/// After so many looks without a sign of life between them a connection is given up: in 30 to 35 seconds.
+const QUIET_MAX: u32 = 6;
+
+/// Signs of life of one connection: that a request is being answered, and that its client takes what is written. What a
+/// client sends is none before it is a whole head.
+///
+/// One task does all that notes and looks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Activity(Arc<Signs>);
+
+#[derive(Debug, Default)]
+struct Signs {
+    seen: AtomicU64,
+    is_busy: AtomicBool,
+    is_stuck: AtomicBool,
 }
 
-impl Patience {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Note {
-            since: now(),
-            due: AtomicU64::new(0),
-            has_struck: AtomicBool::new(false),
-        }))
+/// A request that is being answered, until it is dropped.
+pub(super) struct Busy<'a>(&'a Activity);
+
+impl Activity {
+    /// A request has come.
+    pub(super) fn begin(&self) -> Busy<'_> {
+        self.note();
+        self.0.is_busy.store(true, Ordering::Relaxed);
+        Busy(self)
     }
 
-    fn due(&self) -> Option<Instant> {
-        let due = self.0.due.load(Ordering::Relaxed);
-        (due > 0).then(|| self.0.since + Duration::from_micros(due))
-    }
-}
-
-impl Timer for Patience {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        self.sleep_until(now() + duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        let due = deadline.saturating_duration_since(self.0.since).as_micros();
-        let due = u64::try_from(due).unwrap_or(u64::MAX).max(1);
-        self.0.due.store(due, Ordering::Relaxed);
-        Box::pin(Waiting {
-            note: Arc::clone(&self.0),
-            deadline,
-        })
-    }
-
-    fn now(&self) -> Instant {
-        now()
-    }
-}
-
-/// Tokio's time, which a test can stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// What hyper waits for. It wakes nobody: the connection does.
-struct Waiting {
-    note: Arc<Note>,
-    deadline: Instant,
-}
-
-impl Future for Waiting {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        let has_struck = self.note.has_struck.load(Ordering::Relaxed);
-        if has_struck && now() >= self.deadline {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+    /// The client has taken something of an answer, or takes nothing now; a request after that one may wait for it.
+    pub(super) fn wrote(&self, is_taken: bool) {
+        self.0.is_stuck.store(!is_taken, Ordering::Relaxed);
+        if is_taken {
+            self.note();
         }
     }
-}
 
-impl hyper::rt::Sleep for Waiting {}
+    fn note(&self) {
+        let seen = self.0.seen.load(Ordering::Relaxed);
+        self.0.seen.store(seen + 1, Ordering::Relaxed);
+    }
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.note.due.store(0, Ordering::Relaxed);
+    /// Whether nothing is under way: no request, and no answer that its client does not take.
+    pub(super) fn is_idle(&self) -> bool {
+        let is = |sign: &AtomicBool| sign.load(Ordering::Relaxed);
+        !is(&self.0.is_busy) && !is(&self.0.is_stuck)
+    }
+
+    /// Whether there was any sign of life yet.
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.seen.load(Ordering::Relaxed) > 0
     }
 }
 
-/// The connection's half: the one timer that is real.
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.note();
+        self.0.0.is_busy.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Looks at a connection from time to time.
 pub(super) struct Watch {
-    patience: Patience,
+    activity: Activity,
     timer: Pin<Box<Sleep>>,
     is_set: bool,
+    /// Signs of life at the last look.
+    seen: u64,
+    /// Looks without any since the one before.
+    quiet: u32,
 }
 
 impl Watch {
-    pub(super) fn over(patience: Patience) -> Self {
+    pub(super) fn over(activity: Activity) -> Self {
         Self {
-            patience,
-            timer: Box::pin(sleep(Duration::ZERO)),
+            activity,
+            timer: Box::pin(sleep(LOOK_EVERY)),
             is_set: false,
+            seen: 0,
+            quiet: 0,
         }
     }
 
-    /// Whether hyper should be asked again, because what it waits for may be due. Otherwise the task is woken when it may.
-    pub(super) fn strikes(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.is_set {
-            let Some(due) = self.patience.due() else {
-                return false;
-            };
-            self.timer.as_mut().reset(due.into());
-            self.is_set = true;
-        } else if !self.timer.is_elapsed() {
-            // It was polled when it was set, by the same task.
+    /// Whether the connection is to be given up. Otherwise the task is woken for the next look.
+    pub(super) fn gives_up(&mut self, context: &mut Context<'_>) -> bool {
+        // Once set, the timer was polled by this same task, and most polls of it are not for the timer.
+        if self.is_set && !self.timer.is_elapsed() {
             return false;
         }
-        let strikes = self.timer.as_mut().poll(context).is_ready();
-        self.is_set = !strikes;
-        self.patience.0.has_struck.store(strikes, Ordering::Relaxed);
-        strikes
+        while self.timer.as_mut().poll(context).is_ready() {
+            self.look();
+            if self.quiet >= QUIET_MAX {
+                return true;
+            }
+            self.timer.as_mut().reset(Instant::now() + LOOK_EVERY);
+        }
+        self.is_set = true;
+        false
+    }
+
+    fn look(&mut self) {
+        let signs = &self.activity.0;
+        let seen = signs.seen.load(Ordering::Relaxed);
+        let is_stuck = signs.is_stuck.load(Ordering::Relaxed);
+        let is_waited_for = signs.is_busy.load(Ordering::Relaxed) && !is_stuck;
+        let is_alive = seen != self.seen || is_waited_for;
+        self.quiet = if is_alive { 0 } else { self.quiet + 1 };
+        self.seen = seen;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// After how many seconds the connection is given up, if it is within an hour.
+    async fn given_up(activity: &Activity) -> Option<u64> {
+        let begun = Instant::now();
+        let mut watch = Watch::over(activity.clone());
+        let watching = poll_fn(|context| match watch.gives_up(context) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        let given_up = timeout(Duration::from_secs(3600), watching).await;
+        given_up.ok().map(|()| begun.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_gives_no_sign_of_life_is_given_up() {
+        let activity = Activity::default();
+        assert_eq!(given_up(&activity).await, Some(30));
+        drop(activity.begin());
+        activity.wrote(true);
+        assert_eq!(given_up(&activity).await, Some(35));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_waited_for_unless_nothing_before_it_is_taken() {
+        let activity = Activity::default();
+        let _busy = activity.begin();
+        assert_eq!(given_up(&activity).await, None);
+        activity.wrote(false);
+        assert_eq!(given_up(&activity).await, Some(35));
     }
 }

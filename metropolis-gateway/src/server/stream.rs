@@ -11,11 +11,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::BUFFER_MAX;
+use super::connection::BUFFER_MAX;
+use super::patience::Activity;
 
 /// An answer up to this size leaves as one piece.
 const GATHERED_MAX: usize = 512;
@@ -37,11 +39,6 @@ impl Head {
         let mut kept = self.kept();
         kept.is_done = true;
         lines(&kept.bytes).filter(|line| is_length(line)).count()
-    }
-
-    /// The request has none, or nobody wants to know.
-    pub(super) fn skip(&self) {
-        self.kept().is_done = true;
     }
 
     fn keep(&self, read: &[u8]) {
@@ -97,17 +94,32 @@ fn is_length(line: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct Stream {
     inner: TcpStream,
+    /// What was read before, elsewhere.
+    unread: Bytes,
     head: Head,
+    activity: Activity,
 }
 
 impl Stream {
-    pub(super) fn new(inner: TcpStream) -> (Self, Head) {
+    pub(super) fn new(inner: TcpStream, unread: Bytes, activity: Activity) -> (Self, Head) {
         let head = Head::default();
         let stream = Self {
             inner,
+            unread,
             head: head.clone(),
+            activity,
         };
         (stream, head)
+    }
+
+    pub(super) fn into_inner(self) -> TcpStream {
+        self.inner
+    }
+
+    /// An answer, or a part of it, was offered to the system.
+    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
+        self.head.begin();
+        self.activity.wrote(polled.is_ready());
     }
 }
 
@@ -118,7 +130,14 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let polled = match self.unread.is_empty() {
+            true => Pin::new(&mut self.inner).poll_read(cx, buf),
+            false => {
+                let some = self.unread.len().min(buf.remaining());
+                buf.put_slice(&self.unread.split_to(some));
+                Poll::Ready(Ok(()))
+            }
+        };
         let read = &buf.filled()[before..];
         if !read.is_empty() {
             self.head.keep(read);
@@ -133,8 +152,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.head.begin();
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.wrote(&polled);
+        polled
     }
 
     fn poll_write_vectored(
@@ -142,11 +162,12 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.head.begin();
-        match gathered(bufs, &mut [0; GATHERED_MAX]) {
+        let polled = match gathered(bufs, &mut [0; GATHERED_MAX]) {
             Some(piece) => Pin::new(&mut self.inner).poll_write(cx, piece),
             None => Pin::new(&mut self.inner).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.wrote(&polled);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -194,7 +215,7 @@ mod tests {
     #[test]
     fn a_body_is_not_kept_and_the_next_head_is() {
         let head = Head::default();
-        head.skip();
+        head.lengths();
         head.keep(b"content-length: 4\r\n");
         assert_eq!(head.lengths(), 0);
         head.begin();

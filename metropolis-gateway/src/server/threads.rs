@@ -1,47 +1,116 @@
 //! Threads: where connections are served. Each has a runtime to itself, and its own connection to the bus.
 //!
 //! A request is read, sent on, answered and written by one thread, so that no step of it has to wake another: that costs
-//! more than the step. A new connection goes to the thread that has the fewest.
+//! more than the step. Connections are together on as few threads as can serve them: what comes at once is then read and
+//! sent at once, and fewer threads are woken. When a thread has too much to do, some of its connections [move](balance)
+//! between two of their requests.
 
 use std::io;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use tokio::runtime::{Builder, Runtime};
+use bytes::Bytes;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task;
 
+use self::balance::balance;
+use self::cpu_time::CpuTime;
 use super::Guest;
 use crate::site::Site;
+
+mod balance;
+mod cpu_time;
 
 /// Threads unless told otherwise, where there are more cores: each has a connection to the bus.
 const THREADS_DEFAULT_MAX: usize = 8;
 
 /// All threads. Dropping it lets each end once its connections have.
 #[derive(Debug)]
-pub(crate) struct Threads(Vec<Thread>);
-
-#[derive(Debug)]
-struct Thread {
-    arrivals: mpsc::UnboundedSender<Arrival>,
-    connections: Arc<AtomicUsize>,
-    handle: JoinHandle<()>,
+pub(crate) struct Threads {
+    rooms: Rooms,
+    handles: Vec<JoinHandle<()>>,
+    balance: task::JoinHandle<()>,
 }
 
+/// Where connections come in, in the order of the threads.
+type Rooms = Arc<[Room]>;
+
+/// One thread, as others see it.
+#[derive(Debug)]
+struct Room {
+    arrivals: mpsc::UnboundedSender<Arrival>,
+    cpu_time: CpuTime,
+    /// The part of a core it took of late, in thousandths.
+    load: AtomicUsize,
+    /// Numbers the periods that `active` is counted in.
+    period: AtomicU64,
+    /// Connections that had something to do in this period.
+    active: AtomicUsize,
+    /// Connections that are to move, and where to.
+    leaving: AtomicUsize,
+    target: AtomicUsize,
+}
+
+/// A connection that comes to a thread.
 struct Arrival {
     stream: TcpStream,
+    /// What was read of it and is no request yet.
+    unread: Bytes,
     guest: Guest,
-    /// Counts down when the connection has ended.
-    counted: Counted,
+    seat: Seat,
 }
 
-struct Counted(Arc<AtomicUsize>);
+/// A connection's place on its thread.
+pub(super) struct Seat {
+    rooms: Rooms,
+    thread: usize,
+    /// The last period in which it had something to do.
+    period: u64,
+}
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Seat {
+    /// Whether to move to another thread, asked when something was done and nothing is under way.
+    pub(super) fn is_left(&mut self) -> bool {
+        let room = &self.rooms[self.thread];
+        let period = room.period.load(Ordering::Relaxed);
+        if self.period != period {
+            self.period = period;
+            room.active.fetch_add(1, Ordering::Relaxed);
+        }
+        let take_one = |leaving: usize| leaving.checked_sub(1);
+        room.leaving.load(Ordering::Relaxed) > 0
+            && room
+                .leaving
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one)
+                .is_ok()
+    }
+
+    /// Takes the connection to the other thread.
+    fn change(self, stream: TcpStream, unread: Bytes, guest: Guest) {
+        let thread = self.rooms[self.thread].target.load(Ordering::Relaxed);
+        put(&self.rooms, thread, stream, unread, guest);
+    }
+}
+
+/// Gives a connection to a thread.
+fn put(rooms: &Rooms, thread: usize, stream: TcpStream, unread: Bytes, guest: Guest) {
+    let seat = Seat {
+        rooms: Arc::clone(rooms),
+        thread,
+        period: 0,
+    };
+    let arrival = Arrival {
+        stream,
+        unread,
+        guest,
+        seat,
+    };
+    if rooms[thread].arrivals.send(arrival).is_err() {
+        tracing::error!("a thread of the gateway has ended; its connections are closed");
     }
 }
 
@@ -51,82 +120,89 @@ impl Threads {
     /// # Errors
     /// When the system gives no thread or no runtime.
     pub(super) async fn start(site: &Arc<Site>, count: Option<NonZeroUsize>) -> io::Result<Self> {
-        let mut threads = Vec::new();
+        let mut rooms = Vec::new();
+        let mut handles = Vec::new();
         let mut ready = Vec::new();
         for number in 0..count.map_or_else(default_count, NonZeroUsize::get) {
-            let (thread, is_ready) = Thread::start(number, Arc::clone(site))?;
-            threads.push(thread);
-            ready.push(is_ready);
+            let (arrivals, arriving) = mpsc::unbounded_channel();
+            let (is_ready, readiness) = oneshot::channel();
+            let (handle, runtime) = start(number, Arc::clone(site), is_ready, arriving)?;
+            handles.push(handle);
+            ready.push((readiness, runtime, arrivals));
         }
-        for is_ready in ready {
+        for (readiness, runtime, arrivals) in ready {
             // A thread that has ended instead serves nobody, which the next arrival will say.
-            let _ = is_ready.await;
+            let cpu_time = readiness.await.unwrap_or_else(|_| CpuTime::of(runtime));
+            rooms.push(Room {
+                arrivals,
+                cpu_time,
+                load: AtomicUsize::default(),
+                period: AtomicU64::new(1),
+                active: AtomicUsize::default(),
+                leaving: AtomicUsize::default(),
+                target: AtomicUsize::default(),
+            });
         }
-        Ok(Self(threads))
+        let rooms = Rooms::from(rooms);
+        Ok(Self {
+            balance: tokio::spawn(balance(Arc::clone(&rooms))),
+            rooms,
+            handles,
+        })
     }
 
-    /// Gives a connection to the thread that has the fewest.
+    /// Gives a new connection to the first thread that has time for it.
     pub(super) fn serve(&self, stream: TcpStream, guest: Guest) {
-        let fewest = self
-            .0
+        let loads = self
+            .rooms
             .iter()
-            .min_by_key(|thread| thread.connections.load(Ordering::Relaxed));
-        let thread = fewest.expect("there is at least one thread");
-        thread.connections.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(Arc::clone(&thread.connections));
-        let arrival = Arrival {
-            stream,
-            guest,
-            counted,
-        };
-        if thread.arrivals.send(arrival).is_err() {
-            tracing::error!("a thread of the gateway has ended; its connections are closed");
-        }
+            .map(|room| room.load.load(Ordering::Relaxed));
+        let thread = balance::place(loads);
+        put(&self.rooms, thread, stream, Bytes::new(), guest);
     }
 
     /// Ends the threads, whose connections have ended by now.
     pub(super) async fn stop(self) {
-        let ended = tokio::task::spawn_blocking(move || {
-            for Thread {
-                arrivals, handle, ..
-            } in self.0
-            {
-                drop(arrivals);
-                // A thread that panicked has said so.
-                let _ = handle.join();
-            }
+        let Self {
+            rooms,
+            handles,
+            balance,
+        } = self;
+        balance.abort();
+        let _ = balance.await;
+        drop(rooms);
+        let ended = task::spawn_blocking(move || {
+            // A thread that panicked has said so.
+            handles.into_iter().for_each(|handle| drop(handle.join()));
         });
         let _ = ended.await;
     }
 }
 
-impl Thread {
-    fn start(number: usize, site: Arc<Site>) -> io::Result<(Self, oneshot::Receiver<()>)> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (arrivals, arriving) = mpsc::unbounded_channel();
-        let (ready, is_ready) = oneshot::channel();
-        let handle = thread::Builder::new()
-            .name(format!("gateway-{number}"))
-            .spawn(move || serve_all(&runtime, &site, ready, arriving))?;
-        let thread = Self {
-            arrivals,
-            connections: Arc::default(),
-            handle,
-        };
-        Ok((thread, is_ready))
-    }
+fn start(
+    number: usize,
+    site: Arc<Site>,
+    ready: oneshot::Sender<CpuTime>,
+    arriving: mpsc::UnboundedReceiver<Arrival>,
+) -> io::Result<(JoinHandle<()>, Handle)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let thread = thread::Builder::new()
+        .name(format!("gateway-{number}"))
+        .spawn(move || serve_all(&runtime, &site, ready, arriving))?;
+    Ok((thread, handle))
 }
 
 fn serve_all(
     runtime: &Runtime,
     site: &Site,
-    ready: oneshot::Sender<()>,
+    ready: oneshot::Sender<CpuTime>,
     mut arriving: mpsc::UnboundedReceiver<Arrival>,
 ) {
     runtime.block_on(async {
         let site = Arc::new(site.sibling().await);
         // Whoever started this may have gone.
-        let _ = ready.send(());
+        let _ = ready.send(CpuTime::of(runtime.handle().clone()));
         while let Some(arrival) = arriving.recv().await {
             tokio::spawn(serve_one(arrival, Arc::clone(&site)));
         }
@@ -136,17 +212,28 @@ fn serve_all(
 async fn serve_one(arrival: Arrival, site: Arc<Site>) {
     let Arrival {
         stream,
+        unread,
         guest,
-        counted,
+        mut seat,
     } = arrival;
-    match tokio::net::TcpStream::from_std(stream) {
-        Ok(stream) => guest.stay(stream, &site).await,
-        Err(error) => tracing::warn!(%error, "a connection could not be served"),
+    let stream = match tokio::net::TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%error, "a connection could not be served"),
+    };
+    let Some((guest, stream, unread)) = guest.stay(stream, unread, &site, Some(&mut seat)).await
+    else {
+        return;
+    };
+    match stream.into_std() {
+        Ok(stream) => seat.change(stream, unread, guest),
+        Err(error) => tracing::warn!(%error, "a connection could not be moved"),
     }
-    drop(counted);
 }
 
 fn default_count() -> usize {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     cores.min(THREADS_DEFAULT_MAX)
 }
+
+#[cfg(test)]
+mod tests;

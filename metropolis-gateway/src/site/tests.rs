@@ -32,7 +32,8 @@ task!(Health, "POST /healthz");
 task!(Console, "GET /_console/a/b");
 task!(Docs, "GET /docs/a");
 
-fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
+/// A site of these tasks alone.
+pub(crate) fn site(specs: impl IntoIterator<Item = TaskSpec>) -> Result<Site, Problems> {
     let catalog = Catalog::of(specs).expect("a good catalog");
     let plan = Plan {
         bus: Bus::embedded(),

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p metropolis-tests --bench overload`, with `-- waits` only one scenario, with `-- quick` once and shortly.
 //! First the most that is answered per second is looked for, then multiples of it are offered, whatever becomes of them.
-//! Gateway, server and worker share one core, and the load has another one.
+//! Of two cores, either the worker has one to itself, or worker, server and gateway share it; the load is on the other.
 
 use metropolis_tests::measure::cores::Cores;
 use metropolis_tests::measure::plan::Part;

@@ -29,33 +29,59 @@ const REST: Duration = Duration::from_millis(500);
 
 const BODY: Bytes = Bytes::from_static(br#"{"id":12345,"text":"abcdefghij"}"#);
 
-/// A task, and what there is not enough of.
+/// A task, where its worker runs, and what there is not enough of.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     path: &'static str,
+    room: Room,
     pub(crate) about: &'static str,
 }
 
-pub(crate) const ALL: [Scenario; 4] = [
+/// Who shares a core with whom; there are two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// The worker has one to itself, as a pod has its own share of processor time.
+    Own,
+    /// Worker, server and gateway have one together, so that whatever a refusal takes is taken from the answers.
+    Shared,
+}
+
+pub(crate) const ALL: [Scenario; 6] = [
     Scenario {
         name: "waits",
         path: "/bench/waits",
+        room: Room::Own,
         about: "A task waits for 2 ms and has 16 places: the worker has enough of its core, and no more places.",
-    },
-    Scenario {
-        name: "works-longer",
-        path: "/bench/works-longer",
-        about: "A task computes for 1 ms: the core is the limit, and nearly all of it is the task's.",
     },
     Scenario {
         name: "works",
         path: "/bench/works",
+        room: Room::Own,
+        about: "A task computes for 200 µs: the worker's core is the limit.",
+    },
+    Scenario {
+        name: "waits, one core",
+        path: "/bench/waits",
+        room: Room::Shared,
+        about: "The same as `waits` while worker, server and gateway share a core.",
+    },
+    Scenario {
+        name: "works longer, one core",
+        path: "/bench/works-longer",
+        room: Room::Shared,
+        about: "A task computes for 1 ms: the core is the limit, and nearly all of it is the task's.",
+    },
+    Scenario {
+        name: "works, one core",
+        path: "/bench/works",
+        room: Room::Shared,
         about: "A task computes for 200 µs: the core is the limit, and most of it is the task's.",
     },
     Scenario {
-        name: "cheap",
+        name: "cheap, one core",
         path: "/bench/cheap",
+        room: Room::Shared,
         about: "A task does nothing: the core is the limit, and most of it is the gateway's and the server's.",
     },
 ];
@@ -117,12 +143,11 @@ impl Scenario {
 
     /// Everything that is measured is started on its core, so that its runtimes know that they have one.
     async fn start(&self, cores: &Cores) -> Stage {
-        let server = {
-            cores.take_measured();
-            NatsServer::start().await
-        };
-        let worker = roles::worker(&server.url()).await;
+        self.room.take_for_gateway(cores);
+        let server = NatsServer::start().await;
         let gateway = Player::gateway(&server.url(), &[]).await;
+        cores.take_measured();
+        let worker = roles::worker(&server.url()).await;
         cores.take_load();
         gateway.until_it_serves(self.path, &BODY).await;
         Stage {
@@ -155,6 +180,16 @@ impl Scenario {
             connections,
             warm_up,
             window,
+        }
+    }
+}
+
+impl Room {
+    /// Binds this thread, and what it starts, to the core of server and gateway.
+    fn take_for_gateway(self, cores: &Cores) {
+        match self {
+            Self::Own => cores.take_load(),
+            Self::Shared => cores.take_measured(),
         }
     }
 }

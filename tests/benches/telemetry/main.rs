@@ -29,8 +29,9 @@ const IN_FLIGHT: usize = 64;
 const ROUNDS: usize = 7;
 
 /// What each part gets in a round; the second one for a quick look. A chosen request in a hundred is seldom: it takes two
-/// seconds until everything that spans need was used once.
-const TURNS: [Turns; 2] = [Turns::new(8, 10, 250), Turns::new(1, 2, 250)];
+/// seconds until everything that spans need was used once, and longer where the other parts have pushed it out of the
+/// caches every quarter of a second.
+const TURNS: [Turns; 2] = [Turns::new(2, 4, 1000), Turns::new(1, 2, 250)];
 
 /// What one measurement found: CPU µs per request by process.
 type Costs = Vec<(&'static str, f64)>;

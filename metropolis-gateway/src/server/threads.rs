@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -18,12 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 
 use self::balance::balance;
-use self::cpu_time::CpuTime;
 use super::Guest;
 use crate::site::Site;
 
 mod balance;
-mod cpu_time;
 
 /// Threads unless told otherwise, where there are more cores: each has a connection to the bus.
 const THREADS_DEFAULT_MAX: usize = 8;
@@ -43,8 +42,8 @@ type Rooms = Arc<[Room]>;
 #[derive(Debug)]
 struct Room {
     arrivals: mpsc::UnboundedSender<Arrival>,
-    cpu_time: CpuTime,
-    /// The part of a core it took of late, in thousandths.
+    runtime: Handle,
+    /// The part of the time in which it was awake of late, in thousandths.
     load: AtomicUsize,
     /// Numbers the periods that `active` is counted in.
     period: AtomicU64,
@@ -70,6 +69,13 @@ pub(super) struct Seat {
     thread: usize,
     /// The last period in which it had something to do.
     period: u64,
+}
+
+impl Room {
+    /// The time in which its thread did not sleep, so far.
+    fn awake(&self) -> Duration {
+        self.runtime.metrics().worker_total_busy_duration(0)
+    }
 }
 
 impl Seat {
@@ -128,20 +134,20 @@ impl Threads {
             let (is_ready, readiness) = oneshot::channel();
             let (handle, runtime) = start(number, Arc::clone(site), is_ready, arriving)?;
             handles.push(handle);
-            ready.push((readiness, runtime, arrivals));
-        }
-        for (readiness, runtime, arrivals) in ready {
-            // A thread that has ended instead serves nobody, which the next arrival will say.
-            let cpu_time = readiness.await.unwrap_or_else(|_| CpuTime::of(runtime));
+            ready.push(readiness);
             rooms.push(Room {
                 arrivals,
-                cpu_time,
+                runtime,
                 load: AtomicUsize::default(),
                 period: AtomicU64::new(1),
                 active: AtomicUsize::default(),
                 leaving: AtomicUsize::default(),
                 target: AtomicUsize::default(),
             });
+        }
+        for readiness in ready {
+            // A thread that has ended instead serves nobody, which the next arrival will say.
+            let _ = readiness.await;
         }
         let rooms = Rooms::from(rooms);
         Ok(Self {
@@ -182,7 +188,7 @@ impl Threads {
 fn start(
     number: usize,
     site: Arc<Site>,
-    ready: oneshot::Sender<CpuTime>,
+    ready: oneshot::Sender<()>,
     arriving: mpsc::UnboundedReceiver<Arrival>,
 ) -> io::Result<(JoinHandle<()>, Handle)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -196,13 +202,13 @@ fn start(
 fn serve_all(
     runtime: &Runtime,
     site: &Site,
-    ready: oneshot::Sender<CpuTime>,
+    ready: oneshot::Sender<()>,
     mut arriving: mpsc::UnboundedReceiver<Arrival>,
 ) {
     runtime.block_on(async {
         let site = Arc::new(site.sibling().await);
         // Whoever started this may have gone.
-        let _ = ready.send(CpuTime::of(runtime.handle().clone()));
+        let _ = ready.send(());
         while let Some(arrival) = arriving.recv().await {
             tokio::spawn(serve_one(arrival, Arc::clone(&site)));
         }

@@ -1,8 +1,8 @@
 //! Balance: which thread serves a connection. Connections are gathered on few threads while those have time, and spread
 //! over more when they have not.
 //!
-//! What counts is how much processor time a thread takes. That of its connections nobody knows, so those that had
-//! something to do count as alike, and are moved by and by.
+//! What counts is how much of the time a thread is awake, whether it has a core or waits for one. What each of its
+//! connections takes nobody knows, so those that had something to do count as alike, and are moved by and by.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use super::{Room, Rooms};
 /// How often threads are looked at.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// A thread that takes more of a core, in thousandths, is full: some of its connections move.
+/// A thread that is awake for more of the time, in thousandths, is full: some of its connections move.
 const FULL: usize = 900;
 
-/// They move to one that takes so much less, at least.
+/// They move to one that is awake for so much less, at least.
 const GAP: usize = 200;
 
-/// Two threads that take less together are one too many. Less than full, so that nothing goes to and fro.
+/// Two threads that are awake for less together are one too many. Less than full, so that nothing goes to and fro.
 const GATHERED: usize = 600;
 const _: () = assert!(GATHERED < FULL);
 
@@ -30,7 +30,7 @@ const CALM: u32 = 25;
 /// What one thread did in a period.
 #[derive(Debug, Clone, Copy)]
 struct Share {
-    /// The part of a core it took, in thousandths.
+    /// The part of the time in which it was awake, in thousandths.
     load: usize,
     /// Connections that had something to do.
     active: usize,
@@ -49,7 +49,7 @@ pub(super) async fn balance(rooms: Rooms) {
     if rooms.len() < 2 {
         return;
     }
-    let mut times: Vec<Duration> = rooms.iter().map(|room| room.cpu_time.read()).collect();
+    let mut times: Vec<Duration> = rooms.iter().map(|room| room.awake()).collect();
     let mut last = Instant::now();
     let mut calm = 0;
     let mut ticks = interval(PERIOD);
@@ -75,11 +75,11 @@ pub(super) async fn balance(rooms: Rooms) {
 /// What each thread did since the last time, whose end was so long ago; begins another period.
 fn look(rooms: &Rooms, times: &mut [Duration], took: Duration) -> Vec<Share> {
     let look = |(room, time): (&Room, &mut Duration)| {
-        let now = room.cpu_time.read();
-        let busy = now.saturating_sub(std::mem::replace(time, now));
+        let now = room.awake();
+        let awake = now.saturating_sub(std::mem::replace(time, now));
         room.period.fetch_add(1, Ordering::Relaxed);
         Share {
-            load: (busy.as_micros() * 1000 / took.as_micros().max(1)) as usize,
+            load: (awake.as_micros() * 1000 / took.as_micros().max(1)) as usize,
             active: room.active.swap(0, Ordering::Relaxed),
         }
     };

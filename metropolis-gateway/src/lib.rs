@@ -24,7 +24,7 @@
 //! itself is answered by the HTTP library with a bare status: a request line or a header that cannot be parsed (400), a
 //! path of more than 64 KiB (414), a head of more than that or 100 headers (431). A connection is closed after 30 to 35
 //! seconds without a sign of life: when the rest of a head does not arrive, when nothing is asked, and when its client
-//! takes nothing of an answer.
+//! takes next to nothing of a large answer.
 #![forbid(unsafe_code)]
 
 use std::future::Future;

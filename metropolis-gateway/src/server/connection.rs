@@ -11,7 +11,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -71,12 +71,13 @@ pub(super) async fn serve(
     let mut watch = Watch::over(activity.clone());
     let service = service_fn(|request| exchange(site, *side, &kept, activity, request));
     let mut connection = http1().serve_connection(TokioIo::new(stream), service);
-    let moves = || activity.is_idle() && seat.as_mut().is_some_and(|seat| seat.is_left());
+    let is_left = |seat: &mut &mut Seat| seat.is_left(activity.seen());
+    let moves = || activity.is_idle() && seat.as_mut().is_some_and(is_left);
     match go_on(&mut connection, &mut watch, phase, Phase::Closing, moves).await {
         Turn::Ended => return None,
         Turn::Moves => {
             let parts = connection.into_parts();
-            return Some((parts.io.into_inner().into_inner(), parts.read_buf));
+            return Some(parts.io.into_inner().into_parts(parts.read_buf));
         }
         Turn::Reached => {}
     }
@@ -151,15 +152,15 @@ async fn exchange(
     activity: &Activity,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let _busy = activity.begin();
+    let busy = activity.begin();
     let (mut head, mut body) = request.into_parts();
     restore_lengths(&mut head, kept);
     let mut response = match lacks_host(&head) {
         true => site.refuse(&head, Refusal::Bad("there is no Host")),
         false => site.respond(side, &head, &mut body).await,
     };
-    if !body.is_end_stream() {
-        discard(&head, &mut body).await;
+    if body.is_end_stream() || discard(&head, &mut body).await {
+        busy.has_read_all();
     }
     if site.readiness().is_stopping() {
         let close = HeaderValue::from_static("close");
@@ -187,20 +188,21 @@ fn lacks_host(head: &Parts) -> bool {
     head.version == Version::HTTP_11 && !head.headers.contains_key(HOST)
 }
 
-/// Reads on a body that was refused. A client that waits to be asked for it is not asked.
-async fn discard(head: &Parts, body: &mut Incoming) {
+/// Reads on a body that was refused; says whether to its end. A client that waits to be asked for it is not asked.
+async fn discard(head: &Parts, body: &mut Incoming) -> bool {
     if head.headers.contains_key(EXPECT) {
-        return;
+        return false;
     }
-    let some = async {
+    let rest = async {
         let mut left = DISCARD_MAX;
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(bytes) {
-                Some(rest) => left = rest,
-                None => break,
+        while let Some(frame) = body.frame().await {
+            let bytes = frame.as_ref().ok().and_then(Frame::data_ref);
+            match left.checked_sub(bytes.map_or(0, Bytes::len)) {
+                Some(rest) if frame.is_ok() => left = rest,
+                _ => return false,
             }
         }
+        true
     };
-    let _ = timeout(DISCARD_FOR, some).await;
+    timeout(DISCARD_FOR, rest).await.unwrap_or(false)
 }

@@ -4,12 +4,13 @@
 //! costs, for something that hardly ever strikes. So it is given none, and every connection is looked at now and then.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Context;
 use std::time::Duration;
 
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// How often a connection is looked at.
@@ -30,6 +31,7 @@ struct Signs {
     seen: AtomicU64,
     is_busy: AtomicBool,
     is_stuck: AtomicBool,
+    has_unread: AtomicBool,
 }
 
 /// A request that is being answered, until it is dropped.
@@ -40,6 +42,8 @@ impl Activity {
     pub(super) fn begin(&self) -> Busy<'_> {
         self.note();
         self.0.is_busy.store(true, Ordering::Relaxed);
+        // Until it is known better: a request that is given up halfway has not been read either.
+        self.0.has_unread.store(true, Ordering::Relaxed);
         Busy(self)
     }
 
@@ -56,15 +60,28 @@ impl Activity {
         self.0.seen.store(seen + 1, Ordering::Relaxed);
     }
 
-    /// Whether nothing is under way: no request, and no answer that its client does not take.
+    /// Whether nothing is under way: no request, no part of one that was answered before it was read, and no answer that its
+    /// client does not take.
     pub(super) fn is_idle(&self) -> bool {
         let is = |sign: &AtomicBool| sign.load(Ordering::Relaxed);
-        !is(&self.0.is_busy) && !is(&self.0.is_stuck)
+        !is(&self.0.is_busy) && !is(&self.0.is_stuck) && !is(&self.0.has_unread)
     }
 
-    /// Whether there was any sign of life yet.
+    /// How many signs of life there were.
+    pub(super) fn seen(&self) -> u64 {
+        self.0.seen.load(Ordering::Relaxed)
+    }
+
+    /// Whether there was any yet.
     pub(super) fn has_begun(&self) -> bool {
-        self.0.seen.load(Ordering::Relaxed) > 0
+        self.seen() > 0
+    }
+}
+
+impl Busy<'_> {
+    /// The request was read to its end.
+    pub(super) fn has_read_all(&self) {
+        self.0.0.has_unread.store(false, Ordering::Relaxed);
     }
 }
 
@@ -103,7 +120,11 @@ impl Watch {
         if self.is_set && !self.timer.is_elapsed() {
             return false;
         }
-        while self.timer.as_mut().poll(context).is_ready() {
+        // Whatever else this task has done in this turn: a timer that is not polled wakes nobody.
+        while pin!(unconstrained(self.timer.as_mut()))
+            .poll(context)
+            .is_ready()
+        {
             self.look();
             if self.quiet >= QUIET_MAX {
                 return true;

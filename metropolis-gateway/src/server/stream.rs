@@ -112,8 +112,13 @@ impl Stream {
         (stream, head)
     }
 
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.inner
+    /// The stream without its reader, who has taken some bytes and not used them; all that is still to be read, in order.
+    pub(super) fn into_parts(self, unused: Bytes) -> (TcpStream, Bytes) {
+        let unread = match self.unread.is_empty() {
+            true => unused,
+            false => [unused, self.unread].concat().into(),
+        };
+        (self.inner, unread)
     }
 
     /// An answer, or a part of it, was offered to the system.

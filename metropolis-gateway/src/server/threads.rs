@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task;
+use tokio::task::{self, JoinSet};
 
 use self::balance::balance;
 use super::Guest;
@@ -32,7 +32,7 @@ const THREADS_DEFAULT_MAX: usize = 8;
 pub(crate) struct Threads {
     rooms: Rooms,
     handles: Vec<JoinHandle<()>>,
-    balance: task::JoinHandle<()>,
+    balance: JoinSet<()>,
 }
 
 /// Where connections come in, in the order of the threads.
@@ -43,13 +43,15 @@ type Rooms = Arc<[Room]>;
 struct Room {
     arrivals: mpsc::UnboundedSender<Arrival>,
     runtime: Handle,
-    /// The part of the time in which it was awake of late, in thousandths.
+    /// Connections on it, or on their way to it.
+    seats: AtomicUsize,
+    /// The part of the time in which it was awake of late, in thousandths, and something for each that has come since.
     load: AtomicUsize,
     /// Numbers the periods that `active` is counted in.
     period: AtomicU64,
-    /// Connections that had something to do in this period.
+    /// Connections that did something in this period.
     active: AtomicUsize,
-    /// Connections that are to move, and where to.
+    /// The part of those that are to move, in thousandths, and where to. It may be told of the one before the other.
     leaving: AtomicUsize,
     target: AtomicUsize,
 }
@@ -63,15 +65,25 @@ struct Arrival {
     seat: Seat,
 }
 
-/// A connection's place on its thread.
+/// A connection's place on its thread, until it is dropped.
 pub(super) struct Seat {
     rooms: Rooms,
     thread: usize,
-    /// The last period in which it had something to do.
+    /// The last period in which the connection did something.
     period: u64,
+    /// Its signs of life when it was asked for last.
+    seen: u64,
 }
 
 impl Room {
+    /// A thread that has ended has no time for anybody.
+    fn load(&self) -> usize {
+        match self.arrivals.is_closed() {
+            true => usize::MAX,
+            false => self.load.load(Ordering::Relaxed),
+        }
+    }
+
     /// The time in which its thread did not sleep, so far.
     fn awake(&self) -> Duration {
         self.runtime.metrics().worker_total_busy_duration(0)
@@ -79,20 +91,19 @@ impl Room {
 }
 
 impl Seat {
-    /// Whether to move to another thread, asked when something was done and nothing is under way.
-    pub(super) fn is_left(&mut self) -> bool {
+    /// Whether to move to another thread, asked when nothing is under way, with the signs of life so far.
+    ///
+    /// Each connection that does something is asked once in a period, so that those with much to do leave in the same
+    /// proportion as all others. One whose client always has the next request there already is never asked.
+    pub(super) fn is_left(&mut self, seen: u64) -> bool {
         let room = &self.rooms[self.thread];
         let period = room.period.load(Ordering::Relaxed);
-        if self.period != period {
-            self.period = period;
-            room.active.fetch_add(1, Ordering::Relaxed);
+        if self.seen == seen || self.period == period {
+            return false;
         }
-        let take_one = |leaving: usize| leaving.checked_sub(1);
-        room.leaving.load(Ordering::Relaxed) > 0
-            && room
-                .leaving
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one)
-                .is_ok()
+        (self.seen, self.period) = (seen, period);
+        let nth = room.active.fetch_add(1, Ordering::Relaxed);
+        balance::is_among(nth, room.leaving.load(Ordering::Relaxed))
     }
 
     /// Takes the connection to the other thread.
@@ -104,10 +115,14 @@ impl Seat {
 
 /// Gives a connection to a thread.
 fn put(rooms: &Rooms, thread: usize, stream: TcpStream, unread: Bytes, guest: Guest) {
+    let room = &rooms[thread];
+    room.seats.fetch_add(1, Ordering::Relaxed);
+    room.load.fetch_add(balance::ARRIVAL, Ordering::Relaxed);
     let seat = Seat {
         rooms: Arc::clone(rooms),
         thread,
         period: 0,
+        seen: guest.activity.seen(),
     };
     let arrival = Arrival {
         stream,
@@ -115,8 +130,15 @@ fn put(rooms: &Rooms, thread: usize, stream: TcpStream, unread: Bytes, guest: Gu
         guest,
         seat,
     };
-    if rooms[thread].arrivals.send(arrival).is_err() {
+    if room.arrivals.send(arrival).is_err() {
         tracing::error!("a thread of the gateway has ended; its connections are closed");
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let room = &self.rooms[self.thread];
+        room.seats.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -138,6 +160,7 @@ impl Threads {
             rooms.push(Room {
                 arrivals,
                 runtime,
+                seats: AtomicUsize::default(),
                 load: AtomicUsize::default(),
                 period: AtomicU64::new(1),
                 active: AtomicUsize::default(),
@@ -150,20 +173,18 @@ impl Threads {
             let _ = readiness.await;
         }
         let rooms = Rooms::from(rooms);
+        let mut balancing = JoinSet::new();
+        balancing.spawn(balance(Arc::clone(&rooms)));
         Ok(Self {
-            balance: tokio::spawn(balance(Arc::clone(&rooms))),
             rooms,
             handles,
+            balance: balancing,
         })
     }
 
     /// Gives a new connection to the first thread that has time for it.
     pub(super) fn serve(&self, stream: TcpStream, guest: Guest) {
-        let loads = self
-            .rooms
-            .iter()
-            .map(|room| room.load.load(Ordering::Relaxed));
-        let thread = balance::place(loads);
+        let thread = balance::place(self.rooms.iter().map(Room::load));
         put(&self.rooms, thread, stream, Bytes::new(), guest);
     }
 
@@ -172,10 +193,9 @@ impl Threads {
         let Self {
             rooms,
             handles,
-            balance,
+            mut balance,
         } = self;
-        balance.abort();
-        let _ = balance.await;
+        balance.shutdown().await;
         drop(rooms);
         let ended = task::spawn_blocking(move || {
             // A thread that panicked has said so.
@@ -226,8 +246,8 @@ async fn serve_one(arrival: Arrival, site: Arc<Site>) {
         Ok(stream) => stream,
         Err(error) => return tracing::warn!(%error, "a connection could not be served"),
     };
-    let Some((guest, stream, unread)) = guest.stay(stream, unread, &site, Some(&mut seat)).await
-    else {
+    let moved = guest.stay(stream, unread, &site, Some(&mut seat)).await;
+    let Some((guest, stream, unread)) = moved else {
         return;
     };
     match stream.into_std() {

@@ -33,10 +33,15 @@ fn rooms(server: &Server) -> &Rooms {
     &server.threads.as_ref().expect("threads").rooms
 }
 
-/// Asks connections of one thread to move to the other.
-fn ask(rooms: &Rooms, from: usize, count: usize) {
+/// Asks all connections of one thread to move to the other, as if a period had begun.
+fn ask(rooms: &Rooms, from: usize) {
     rooms[from].target.store(1 - from, Ordering::Relaxed);
-    rooms[from].leaving.store(count, Ordering::Relaxed);
+    rooms[from].leaving.store(1000, Ordering::Relaxed);
+    rooms[from].period.fetch_add(1, Ordering::Relaxed);
+}
+
+fn seats(server: &Server) -> [usize; 2] {
+    [0, 1].map(|thread| rooms(server)[thread].seats.load(Ordering::Relaxed))
 }
 
 async fn answer(client: &mut TcpStream) -> String {
@@ -71,34 +76,105 @@ async fn connections_move_between_their_requests_and_lose_none() {
     let (begun, mut moved) = (Instant::now(), 0);
     while moved < MOVES && begun.elapsed() < SOON {
         for from in [0, 1] {
-            ask(rooms(&server), from, CLIENTS);
+            let before = seats(&server)[from];
+            ask(rooms(&server), from);
             sleep(Duration::from_millis(2)).await;
-            moved += CLIENTS - rooms(&server)[from].leaving.swap(0, Ordering::Relaxed);
+            rooms(&server)[from].leaving.store(0, Ordering::Relaxed);
+            moved += before.saturating_sub(seats(&server)[from]);
         }
     }
     is_over.store(true, Ordering::Relaxed);
     let answers = clients.join_all().await;
     assert!(moved >= MOVES, "{moved} moves");
     assert!(answers.iter().all(|answers| *answers > 0), "{answers:?}");
-    timeout(SOON, server.stop(Instant::now() + SOON))
-        .await
-        .expect("in time");
+    let stopped = timeout(SOON, server.stop(Instant::now() + SOON)).await;
+    stopped.expect("in time");
+}
+
+/// Sends this while connections are asked to move; gives what is answered until nothing more comes, and how many moved.
+async fn ask_while_moving(pieces: &[&[u8]]) -> (String, usize) {
+    let (server, address) = start().await;
+    let mut client = TcpStream::connect(address).await.expect("a connection");
+    let mut moves = 0;
+    for piece in pieces {
+        let from = usize::from(seats(&server)[1] > 0);
+        ask(rooms(&server), from);
+        // A server may have closed the connection.
+        let _ = client.write_all(piece).await;
+        sleep(Duration::from_millis(20)).await;
+        moves += usize::from(seats(&server)[1 - from] > 0);
+    }
+    let mut all = Vec::new();
+    let mut read = vec![0; 4096];
+    while let Ok(Ok(length @ 1..)) =
+        timeout(Duration::from_millis(1500), client.read(&mut read)).await
+    {
+        all.extend_from_slice(&read[..length]);
+    }
+    (String::from_utf8(all).expect("a text"), moves)
 }
 
 #[tokio::test]
 async fn half_a_head_moves_along() {
+    let (half, rest) = HEALTH.split_at(HEALTH.len() / 2);
+    let (answers, moves) = ask_while_moving(&[&[HEALTH, half].concat(), rest]).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    assert_eq!(moves, 2);
+}
+
+#[tokio::test]
+async fn what_was_read_ahead_moves_along_however_often() {
+    // More than is read at once, so that some of it is left with each move.
+    let many = HEALTH.repeat(2000);
     let (server, address) = start().await;
     let mut client = TcpStream::connect(address).await.expect("a connection");
-    let mut has_moved = false;
-    for byte in HEALTH {
-        ask(rooms(&server), 0, 1);
-        client
-            .write_all(&[*byte])
-            .await
-            .expect("an open connection");
-        sleep(Duration::from_millis(2)).await;
-        has_moved |= rooms(&server)[1].active.load(Ordering::Relaxed) > 0;
+    let (mut reading, mut writing) = client.split();
+    let write = writing.write_all(&many);
+    let move_about = async {
+        loop {
+            ask(rooms(&server), 0);
+            ask(rooms(&server), 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    let read = async {
+        let mut text = Vec::new();
+        while text.windows(9).filter(|at| at == b"HTTP/1.1 ").count() < 2000 {
+            let mut some = vec![0; 1 << 20];
+            let length = reading.read(&mut some).await.expect("an open connection");
+            assert!(length > 0, "{} bytes of answers", text.len());
+            text.extend_from_slice(&some[..length]);
+        }
+        text
+    };
+    let all = async { tokio::join!(write, read) };
+    let text = tokio::select! {
+        (_, text) = all => text,
+        () = move_about => unreachable!("it goes on"),
+        () = sleep(SOON) => panic!("some requests were lost"),
+    };
+    assert_eq!(
+        text.windows(12).filter(|at| at == b"HTTP/1.1 200").count(),
+        2000
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_no_request_wherever_its_connection_goes() {
+    let inside = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let length = inside.len();
+    for head in [
+        format!(
+            "POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        ),
+        format!(
+            "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+            20 << 20
+        ),
+    ] {
+        let both = format!("{head}{inside}");
+        let (answers, _) = ask_while_moving(&[both.as_bytes(), b"", b""]).await;
+        assert!(answers.starts_with("HTTP/1.1 404"), "{answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     }
-    assert!(answer(&mut client).await.contains(" 200 "));
-    assert!(has_moved);
 }

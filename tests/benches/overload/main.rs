@@ -1,6 +1,6 @@
 //! More requests than can be answered: what becomes of those that could, and of the rest.
 //!
-//! `cargo bench -p metropolis-tests --bench overload`, with `-- waits` only one scenario, with `-- quick` once and shortly.
+//! `cargo bench -p metropolis-tests --bench overload`, with `-- works` only scenarios of that name, with `-- quick` once and shortly.
 //! First the most that is answered per second is looked for, then multiples of it are offered, whatever becomes of them.
 //! Of two cores, either the worker has one to itself, or worker, server and gateway share it; the load is on the other.
 

@@ -169,7 +169,7 @@ impl Threads {
             });
         }
         for readiness in ready {
-            // A thread that has ended instead serves nobody, which the next arrival will say.
+            // A thread that has ended instead is passed over, as one without time.
             let _ = readiness.await;
         }
         let rooms = Rooms::from(rooms);

@@ -15,7 +15,7 @@ use super::{Room, Rooms};
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// The whole, of which thousandths are told.
-const ALL: usize = 1000;
+pub(super) const ALL: usize = 1000;
 
 /// A thread that is awake for more of the time is full: some of its connections move.
 const FULL: usize = 850;

@@ -36,7 +36,7 @@ fn rooms(server: &Server) -> &Rooms {
 /// Asks all connections of one thread to move to the other, as if a period had begun.
 fn ask(rooms: &Rooms, from: usize) {
     rooms[from].target.store(1 - from, Ordering::Relaxed);
-    rooms[from].leaving.store(1000, Ordering::Relaxed);
+    rooms[from].leaving.store(balance::ALL, Ordering::Relaxed);
     rooms[from].period.fetch_add(1, Ordering::Relaxed);
 }
 

@@ -5,11 +5,9 @@
 //! at the deadline the rest is cut off.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,11 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
+use self::door::Door;
 use self::patience::Activity;
 use self::threads::{Seat, Threads};
 use crate::site::{Side, Site};
 
 mod connection;
+mod door;
 mod patience;
 mod stream;
 mod threads;
@@ -36,9 +36,6 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// How often a lingering gateway looks whether everybody has left.
 const LINGER_STEP: Duration = Duration::from_millis(10);
-
-/// How long accepting pauses after an error that is not the connection's own, such as too many open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How far a stop has come, for connections and listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,73 +125,6 @@ impl Server {
     }
 }
 
-/// What a listener needs to let connections in.
-#[derive(Clone)]
-struct Door {
-    side: Side,
-    site: Arc<Site>,
-    threads: Option<Arc<Threads>>,
-    phase: watch::Receiver<Phase>,
-    places: Arc<Semaphore>,
-    alive: mpsc::Sender<Infallible>,
-}
-
-impl Door {
-    async fn accept_all(self, listener: TcpListener) {
-        let mut phase = self.phase.clone();
-        loop {
-            tokio::select! {
-                () = reached(&mut phase, Phase::Closing) => break,
-                (stream, place) = self.accept(&listener) => self.let_in(stream, place),
-            }
-        }
-        // Who was connected before the listener closed is answered too.
-        while let Some(Ok((stream, _))) = now(&listener).await {
-            match Arc::clone(&self.places).try_acquire_owned() {
-                Ok(place) => self.let_in(stream, place),
-                Err(_) => break,
-            }
-        }
-    }
-
-    /// Waits for a place and then for a connection.
-    async fn accept(&self, listener: &TcpListener) -> (TcpStream, OwnedSemaphorePermit) {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => return (stream, place),
-                Err(error) if is_of_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "no connection can be accepted");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn let_in(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
-        // An answer goes out as one write; waiting for more would only delay it.
-        let _ = stream.set_nodelay(true);
-        let guest = Guest {
-            side: self.side,
-            phase: self.phase.clone(),
-            activity: Activity::default(),
-            _place: place,
-            _alive: self.alive.clone(),
-        };
-        let Some(threads) = &self.threads else {
-            let site = Arc::clone(&self.site);
-            tokio::spawn(async move { guest.stay(stream, Bytes::new(), &site, None).await });
-            return;
-        };
-        match stream.into_std() {
-            Ok(stream) => threads.serve(stream, guest),
-            Err(error) => tracing::warn!(%error, "a connection could not be served"),
-        }
-    }
-}
-
 /// A connection that was let in, and what is held for as long as it stays.
 struct Guest {
     side: Side,
@@ -217,23 +147,6 @@ impl Guest {
         let (stream, unread) = connection::serve(stream, unread, site, &mut self, seat).await?;
         Some((self, stream, unread))
     }
-}
-
-/// A connection that waits to be accepted, if there is one now.
-async fn now(listener: &TcpListener) -> Option<io::Result<(TcpStream, std::net::SocketAddr)>> {
-    poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
-
-fn is_of_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
 }
 
 /// Waits until a stop has come this far. A server that is gone altogether counts as cut off.

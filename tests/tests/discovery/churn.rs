@@ -66,7 +66,7 @@ async fn three_hundred_services_join_and_leave_and_no_other_request_fails() {
     };
     let ((), tally) = while_requested(address, "/steady/echo", scenario).await;
     assert_eq!(tally.not_ok(), 0, "{tally:?}");
-    assert!(tally.ok > 100, "{tally:?}");
+    assert!(tally.ok > 20, "{tally:?}");
 }
 
 #[tokio::test]

@@ -10,17 +10,17 @@ use crate::parties::{House, PATIENCE};
 use crate::peer::{Peer, message, with_head};
 
 /// A task of another party, which the peer plays.
-#[metropolis::task(subject = "hostile.foreign.get", timeout = "250ms")]
+#[metropolis::task(subject = "hostile.foreign.get", timeout = "1s")]
 pub(crate) async fn foreign() -> Result<String, Fault>;
 
-#[metropolis::task(subject = "hostile.foreign.bytes.get", timeout = "250ms")]
+#[metropolis::task(subject = "hostile.foreign.bytes.get", timeout = "1s")]
 async fn foreign_bytes() -> Result<Raw, Fault>;
 
-#[metropolis::task(subject = "hostile.foreign.nothing.get", timeout = "250ms")]
+#[metropolis::task(subject = "hostile.foreign.nothing.get", timeout = "1s")]
 async fn foreign_nothing() -> Result<(), Fault>;
 
-/// Past this a request that was to time out after 250 ms hangs, even on a busy machine.
-const HANGS: Duration = Duration::from_secs(3);
+/// Past this a request that was to time out after a second hangs, even on a busy machine.
+const HANGS: Duration = Duration::from_secs(10);
 
 /// Sends a request and answers it with what `shape` makes of the reply subject.
 async fn shaped(
@@ -366,7 +366,7 @@ async fn no_reply_at_all_ends_at_the_deadline_for_each_request() {
             .unwrap()
             .is_problem(504, "timed_out");
     }
-    assert!(start.elapsed() >= Duration::from_millis(250));
+    assert!(start.elapsed() >= Duration::from_secs(1));
     assert!(start.elapsed() < HANGS);
     for _ in 0..20 {
         peer.request().await;

@@ -63,7 +63,7 @@ async fn a_worker_that_stops_under_load_hands_over_to_another() {
         })
         .await;
         assert_eq!(tally.not_ok(), 0, "{tally:?}");
-        assert!(tally.ok > 1000, "{tally:?}");
+        assert!(tally.ok > CONNECTIONS as u64, "{tally:?}");
         parts::stop(workers).await;
     })
     .await;
@@ -113,7 +113,7 @@ async fn stop(process: &mut Process, signal: &str) {
 }
 
 fn assert_nothing_lost(tally: &Tally) {
-    assert!(tally.ok > 500, "{tally:?}");
+    assert!(tally.ok > CONNECTIONS as u64, "{tally:?}");
     assert_eq!(tally.not_ok(), 0, "{tally:?}");
 }
 
@@ -221,6 +221,6 @@ async fn three_workers_share_one_queue_and_a_killed_one_takes_only_its_own_calls
     // What the killed one had in flight ends with the gateway: its tasks' own time would be up much later.
     stop(&mut gateway, "TERM").await;
     let tally = load.await.unwrap();
-    assert!(tally.ok > 500, "{tally:?}");
+    assert!(tally.ok > CONNECTIONS as u64, "{tally:?}");
     assert!(tally.not_ok() <= CONNECTIONS as u64, "{tally:?}");
 }

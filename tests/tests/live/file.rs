@@ -178,7 +178,7 @@ async fn routes_and_log_change_under_load_and_a_bad_file_changes_nothing() {
         async |client: &mut HttpClient| outcome(client.try_send("GET", "/kept", &[], "").await);
     let ((), tally) = load::during(scenario, 4, connect, request).await;
     assert_eq!(tally.not_ok(), 0, "{tally:?}");
-    assert!(tally.ok > 100, "{tally:?}");
+    assert!(tally.ok > 20, "{tally:?}");
 }
 
 /// Without a file there is nothing to read again, and the signal means what it always does.

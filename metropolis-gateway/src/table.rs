@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use http::HeaderValue;
 use metropolis::route::{Method, Segment};
@@ -16,14 +17,15 @@ pub(crate) use path::{PathError, canonical};
 /// Routes, with what answers each of them.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    paths: matchit::Router<Methods<T>>,
+    /// Which of all methods each path has: the nodes of this tree are moved as it grows, and stay small.
+    paths: matchit::Router<u32>,
+    methods: Vec<Methods<T>>,
 }
 
 /// What answers at one path, by method.
 #[derive(Debug)]
 pub(crate) struct Methods<T> {
     targets: [Option<T>; Method::ALL.len()],
-    allow: HeaderValue,
 }
 
 /// A path that is in the table.
@@ -37,19 +39,22 @@ pub(crate) struct Found<'t, 'p, T> {
 impl<T> Table<T> {
     /// A table of routes that differ in more than the names of their parameters, as the catalog's do.
     pub(crate) fn of<'s>(routes: impl IntoIterator<Item = (Method, &'s [Segment], T)>) -> Self {
-        let mut by_path: BTreeMap<String, Methods<T>> = BTreeMap::new();
+        let mut by_path: BTreeMap<String, u32> = BTreeMap::new();
+        let mut methods: Vec<Methods<T>> = Vec::new();
         for (method, segments, target) in routes {
-            let methods = by_path.entry(key(segments)).or_insert_with(Methods::none);
-            methods.targets[method as usize] = Some(target);
+            let at = *by_path.entry(key(segments)).or_insert_with(|| {
+                methods.push(Methods::none());
+                (methods.len() - 1) as u32
+            });
+            methods[at as usize].targets[method as usize] = Some(target);
         }
         let mut paths = matchit::Router::new();
-        for (key, mut methods) in by_path {
-            methods.allow = methods.allowed();
+        for (key, at) in by_path {
             paths
-                .insert(key, methods)
+                .insert(key, at)
                 .expect("whole segments that are literals or parameters never conflict");
         }
-        Self { paths }
+        Self { paths, methods }
     }
 
     /// Finds a path in its [`canonical`] form; `None` when no route has it.
@@ -63,7 +68,7 @@ impl<T> Table<T> {
         let values = matched.params.iter().map(|(_, value)| path::decode(value));
         Ok(Some(Found {
             values: values.collect::<Result<_, _>>()?,
-            methods: matched.value,
+            methods: &self.methods[*matched.value as usize],
         }))
     }
 }
@@ -72,7 +77,6 @@ impl<T> Methods<T> {
     fn none() -> Self {
         Self {
             targets: [const { None }; Method::ALL.len()],
-            allow: HeaderValue::from_static(""),
         }
     }
 
@@ -92,29 +96,41 @@ impl<T> Methods<T> {
     }
 
     /// The value of the `Allow` header.
-    pub(crate) fn allow(&self) -> &HeaderValue {
-        &self.allow
+    pub(crate) fn allow(&self) -> &'static HeaderValue {
+        let bit = |method: &Method| match self.targets[*method as usize] {
+            Some(_) => 1 << *method as usize,
+            None => 0,
+        };
+        &ALLOWED[Method::ALL.iter().map(bit).sum::<usize>()]
     }
+}
 
-    fn allowed(&self) -> HeaderValue {
-        let has = |method: &Method| self.targets[*method as usize].is_some();
-        let own = Method::ALL.into_iter().filter(has).map(Method::as_str);
-        let head = has(&Method::Get).then_some("HEAD");
-        let names: Vec<&str> = own.chain(head).chain(["OPTIONS"]).collect();
-        HeaderValue::from_str(&names.join(", ")).expect("names of methods are header text")
-    }
+/// The value of the `Allow` header for each set of methods, a bit for each.
+static ALLOWED: LazyLock<Vec<HeaderValue>> =
+    LazyLock::new(|| (0..1 << Method::ALL.len()).map(allowed).collect());
+
+fn allowed(set: usize) -> HeaderValue {
+    let has = |method: &Method| set >> *method as usize & 1 == 1;
+    let own = Method::ALL.into_iter().filter(has).map(Method::as_str);
+    let head = has(&Method::Get).then_some("HEAD");
+    let names: Vec<&str> = own.chain(head).chain(["OPTIONS"]).collect();
+    HeaderValue::from_str(&names.join(", ")).expect("names of methods are header text")
 }
 
 /// Parameters are named by their position, so that routes may call one place by different names.
 fn key(segments: &[Segment]) -> String {
-    let texts = segments
-        .iter()
-        .enumerate()
-        .map(|(at, segment)| match segment {
-            Segment::Literal(literal) => literal.clone(),
-            Segment::Parameter(_) => format!("{{{at}}}"),
-        });
-    format!("/{}", texts.collect::<Vec<_>>().join("/"))
+    let mut key = String::new();
+    for (at, segment) in segments.iter().enumerate() {
+        key.push('/');
+        match segment {
+            Segment::Literal(literal) => key.push_str(literal),
+            Segment::Parameter(_) => key.extend(["{", &at.to_string(), "}"]),
+        }
+    }
+    match key.is_empty() {
+        true => "/".to_owned(),
+        false => key,
+    }
 }
 
 #[cfg(test)]

@@ -66,15 +66,6 @@ pub enum Segment {
     Parameter(String),
 }
 
-impl fmt::Display for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Literal(literal) => f.write_str(literal),
-            Self::Parameter(name) => write!(f, "{{{name}}}"),
-        }
-    }
-}
-
 /// Method and path of a task.
 ///
 /// Invariant: the path starts with `/` and has no empty segment; no parameter is named twice.
@@ -136,8 +127,9 @@ impl Route {
     /// The path, with parameters in braces.
     #[must_use]
     pub fn path(&self) -> String {
-        let segments: Vec<String> = self.segments.iter().map(Segment::to_string).collect();
-        format!("/{}", segments.join("/"))
+        let mut path = String::new();
+        self.push_path(&mut path, |name| name);
+        path
     }
 
     /// The path's segments; none for `/`.
@@ -157,15 +149,23 @@ impl Route {
     /// Method and path with the parameters' names left out: two routes of one shape cannot be told apart.
     #[must_use]
     pub fn shape(&self) -> String {
-        let segments = self.segments.iter().map(|segment| match segment {
-            Segment::Literal(literal) => literal.as_str(),
-            Segment::Parameter(_) => "{}",
-        });
-        format!(
-            "{} /{}",
-            self.method,
-            segments.collect::<Vec<_>>().join("/")
-        )
+        let mut shape = format!("{} ", self.method);
+        self.push_path(&mut shape, |_| "");
+        shape
+    }
+
+    /// Adds the path to a text, with what is to stand in the braces of each parameter.
+    fn push_path<'s>(&'s self, text: &mut String, in_braces: impl Fn(&'s str) -> &'s str) {
+        for segment in &self.segments {
+            text.push('/');
+            match segment {
+                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Parameter(name) => text.extend(["{", in_braces(name), "}"]),
+            }
+        }
+        if self.segments.is_empty() {
+            text.push('/');
+        }
     }
 
     fn doubled(&self) -> Option<&str> {

@@ -128,7 +128,9 @@ struct Taken {
     /// By shape.
     routes: HashMap<String, usize>,
     /// By number of tokens and first token, both of which subjects that overlap have in common.
-    subjects: BTreeMap<(usize, String), Vec<usize>>,
+    subjects: HashMap<(usize, String), Vec<usize>>,
+    /// What is linked in or configured and has a parameter in its path.
+    parameterised: Vec<usize>,
 }
 
 impl Taken {
@@ -136,11 +138,12 @@ impl Taken {
         let at = self.operations.len();
         if let Some(route) = &operation.route {
             self.routes.insert(route.shape(), at);
+            if operation.source != Source::Discovered && route.parameters().next().is_some() {
+                self.parameterised.push(at);
+            }
         }
-        self.subjects
-            .entry(neighbourhood(&operation.pattern))
-            .or_default()
-            .push(at);
+        let near = self.subjects.entry(neighbourhood(&operation.pattern));
+        near.or_default().push(at);
         self.operations.push(operation);
     }
 
@@ -206,9 +209,8 @@ impl Taken {
     /// What is linked in or configured and has a parameter where this path is a literal, which would win there,
     /// whatever the methods are.
     fn shadowed_by(&self, route: &Route) -> Option<&Operation> {
-        let own = |operation: &&Operation| operation.source != Source::Discovered;
-        let operations = self.operations.iter().map(|operation| &**operation);
-        operations.filter(own).find(|operation| {
+        let mut operations = self.parameterised.iter().map(|at| &*self.operations[*at]);
+        operations.find(|operation| {
             let own = operation.route.as_ref();
             own.is_some_and(|own| is_shadowed(own.segments(), route.segments()))
         })
@@ -263,8 +265,8 @@ fn is_shadowed(own: &[Segment], other: &[Segment]) -> bool {
 }
 
 fn neighbourhood(pattern: &Pattern) -> (usize, String) {
-    let first = pattern.as_str().split('.').next().unwrap_or_default();
-    (pattern.tokens().len(), first.to_owned())
+    let (tokens, first) = pattern.neighbourhood();
+    (tokens, first.to_owned())
 }
 
 fn owner(operation: &Operation) -> String {

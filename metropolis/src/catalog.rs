@@ -2,7 +2,7 @@
 //!
 //! The only reader of what the linker collected. How the tasks will be served, or routed to, is somebody else's concern.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -280,23 +280,17 @@ fn missing_properties(pattern: &Pattern, route: Option<&Route>, shape: &Shape) -
 
 /// One request, one reply: two served tasks that one message can reach are a mistake, whatever their queues.
 fn subject_conflicts(entries: &[Entry]) -> Vec<Problem> {
-    let served: Vec<&Entry> = entries
-        .iter()
-        .filter(|entry| entry.spec.is_served())
-        .collect();
     let mut problems = BTreeMap::new();
-    for (at, entry) in served.iter().enumerate() {
-        let rivals: Vec<&&Entry> = served[..at]
-            .iter()
-            .filter(|rival| rival.pattern.overlaps(&entry.pattern))
-            .collect();
-        let Some(first) = rivals.first() else {
-            continue;
-        };
-        let problem = problems
-            .entry(first.meta().subject)
-            .or_insert_with(|| overlap(first));
-        *problem = problem.clone().at(entry.meta());
+    let mut near: HashMap<(usize, &str), Vec<&Entry>> = HashMap::new();
+    for entry in entries.iter().filter(|entry| entry.spec.is_served()) {
+        let near = near.entry(entry.pattern.neighbourhood()).or_default();
+        let mut rivals = near.iter();
+        if let Some(first) = rivals.find(|rival| rival.pattern.overlaps(&entry.pattern)) {
+            let problem = problems.entry(first.meta().subject);
+            let problem = problem.or_insert_with(|| overlap(first));
+            *problem = problem.clone().at(entry.meta());
+        }
+        near.push(entry);
     }
     problems.into_values().map(counted).collect()
 }
@@ -342,11 +336,13 @@ fn route_conflict(rivals: &[&Entry]) -> Problem {
 /// A declaration of a task that is served here adds nothing; of two declarations of one task the first stays.
 fn without_shadowed_declarations(entries: Vec<Entry>) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
+    let mut known = HashSet::new();
     let (served, declared): (Vec<_>, Vec<_>) = entries
         .into_iter()
         .partition(|entry| entry.spec.is_served());
     for entry in served.into_iter().chain(declared) {
-        if entry.spec.is_served() || kept.iter().all(|other| other.pattern != entry.pattern) {
+        let is_new = known.insert(entry.pattern.as_str().to_owned());
+        if entry.spec.is_served() || is_new {
             kept.push(entry);
         }
     }

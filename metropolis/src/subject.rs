@@ -163,6 +163,14 @@ impl Pattern {
         literal.then(|| Subject(Bytes::copy_from_slice(self.text.as_bytes())))
     }
 
+    /// What it has in common with every pattern that overlaps it: the number of tokens, and the first one. Whoever looks for
+    /// those in a crowd needs to look no further.
+    #[must_use]
+    pub fn neighbourhood(&self) -> (usize, &str) {
+        let first = self.text.split('.').next().unwrap_or_default();
+        (self.tokens.len(), first)
+    }
+
     /// Whether some message could be delivered to subscribers of both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {

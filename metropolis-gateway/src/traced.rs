@@ -24,9 +24,11 @@ pub(crate) fn begin(head: &Parts, trusts: bool, method: &'static str) -> Trace {
     if !trusts && !is_recording() {
         return Trace::default();
     }
-    let text = |name: &HeaderName| text(&head.headers, name).filter(|_| trusts);
-    let parent = text(&TRACEPARENT).and_then(TraceContext::parse);
-    let state = parent.and_then(|_| text(&TRACESTATE));
+    let parent = match trusts {
+        true => text(&head.headers, &TRACEPARENT).and_then(TraceContext::parse),
+        false => None,
+    };
+    let state = || text(&head.headers, &TRACESTATE);
     Trace::begin(parent, state, || span(head, method))
 }
 

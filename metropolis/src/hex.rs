@@ -53,11 +53,14 @@ pub(crate) fn read<const BYTES: usize>(digits: &[u8]) -> Option<[u8; BYTES]> {
     is_good.then_some(bytes)
 }
 
-/// Reads one byte.
+/// Reads one byte, which is nearly always the same one.
 pub(crate) fn read_byte([high, low]: [u8; 2]) -> Option<u8> {
-    let zero = b'0';
-    let digits = [zero, zero, zero, zero, zero, zero, high, low];
-    read(&digits).map(|[.., byte]: [u8; 4]| byte)
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    Some(value(high)? << 4 | value(low)?)
 }
 
 #[cfg(test)]
@@ -72,6 +75,7 @@ mod tests {
             let expected = format!("{byte:02x}{:02x}00{byte:02x}", !byte);
             assert_eq!(digits, expected.as_bytes());
             assert_eq!(read(&digits), Some([byte, !byte, 0, byte]));
+            assert_eq!(read_byte([digits[0], digits[1]]), Some(byte));
         }
     }
 
@@ -85,6 +89,7 @@ mod tests {
                 assert_eq!(read::<4>(&digits).is_some(), is_digit, "{byte} at {at}");
             }
             assert_eq!(read_byte([byte, b'0']).is_some(), is_digit, "{byte}");
+            assert_eq!(read_byte([b'0', byte]).is_some(), is_digit, "{byte}");
         }
     }
 

@@ -113,7 +113,7 @@ impl TraceContext {
         let trace_id = TraceId::from_bytes(hex::read(&known[TRACE])?)?;
         let span_id = hex::read(&known[SPAN])?;
         let flags = hex::read_byte([known[FLAGS], known[FLAGS + 1]])?;
-        let has_dashes = DASHES.iter().all(|at| known[*at] == b'-');
+        let has_dashes = DASHES.map(|at| known[at]) == *b"---";
         let is_whole = match version {
             0 => rest.is_empty(),
             0xff => false,

@@ -67,10 +67,11 @@ pub struct Trace {
 impl Trace {
     /// Decides whether a request is recorded; `span` is called if it is, and makes a span without a parent.
     ///
-    /// Without a parent the request is the first of a trace. In a process that records nothing it stays where it was.
-    pub fn begin(
+    /// Without a parent the request is the first of a trace. In a process that records nothing it stays where it was. The
+    /// parent's `state` is asked for as seldom as the span.
+    pub fn begin<'s>(
         parent: Option<TraceContext>,
-        state: Option<&str>,
+        state: impl FnOnce() -> Option<&'s str>,
         span: impl FnOnce() -> Span,
     ) -> Self {
         let Some(recorder) = RECORDER.get() else {
@@ -82,7 +83,10 @@ impl Trace {
         let trace_id = parent.map_or_else(TraceId::random, |parent| parent.trace_id());
         if recorder.sampler.records(trace_id, parent.as_ref()) {
             let span = span();
-            let parent = parent.map(|place| Parent { place, state });
+            let parent = parent.map(|place| Parent {
+                place,
+                state: state(),
+            });
             if let Some(place) = (recorder.begin)(&span, trace_id, parent) {
                 return Self {
                     place: Some(place),
@@ -101,8 +105,8 @@ impl Trace {
     pub(crate) fn of_message(headers: &Headers, span: impl FnOnce() -> Span) -> Self {
         let parent = headers.get(trace::TRACEPARENT);
         match parent.and_then(TraceContext::parse) {
-            Some(parent) => Self::begin(Some(parent), headers.get(trace::TRACESTATE), span),
-            None if is_recording() => Self::begin(None, None, span),
+            Some(parent) => Self::begin(Some(parent), || headers.get(trace::TRACESTATE), span),
+            None if is_recording() => Self::begin(None, || None, span),
             None => Self::default(),
         }
     }
@@ -153,7 +157,7 @@ pub(crate) fn sending(of: &Trace, message: &Sent<'_>, headers: &mut Headers) -> 
             Some(span)
         }
         None if of.place.is_none() => {
-            let trace = Trace::begin(None, None, || message.span(None));
+            let trace = Trace::begin(None, || None, || message.span(None));
             trace.pass_on(headers);
             trace.into_span()
         }

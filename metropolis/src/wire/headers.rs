@@ -35,6 +35,15 @@ impl Headers {
         Self(String::new())
     }
 
+    /// Takes lines over as they stand, where each is as [`append`](Self::append) would have written it.
+    pub(crate) fn of_lines(lines: &str) -> Option<Self> {
+        let mut rest = lines.as_bytes();
+        while !rest.is_empty() {
+            rest = after_plain_line(rest)?;
+        }
+        Some(Self(lines.to_owned()))
+    }
+
     /// Adds a value, beside those the name already has.
     ///
     /// # Errors
@@ -45,8 +54,10 @@ impl Headers {
         value: impl AsRef<str>,
     ) -> Result<(), HeaderError> {
         let (name, value) = (name.as_ref(), trimmed(value.as_ref()));
-        check_name(name)?;
-        if !is_plain(value) && value.chars().any(char::is_control) {
+        if name.is_empty() || !name.bytes().all(is_of_name) {
+            return Err(HeaderError::Name(name.to_owned()));
+        }
+        if !is_plain(value.as_bytes()) && value.chars().any(char::is_control) {
             return Err(HeaderError::Value(name.to_owned()));
         }
         self.write_line(name, value);
@@ -61,8 +72,11 @@ impl Headers {
 
     /// All values of a name, in any case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let of_name = move |(known, _): &(&str, &str)| known.eq_ignore_ascii_case(name);
-        self.iter().filter(of_name).map(|(_, value)| value)
+        self.lines().filter_map(move |line| {
+            let (known, rest) = line.split_at_checked(name.len())?;
+            let value = rest.strip_prefix(SEPARATOR)?;
+            known.eq_ignore_ascii_case(name).then_some(value)
+        })
     }
 
     /// Removes every value of a name, in any case.
@@ -81,14 +95,20 @@ impl Headers {
 
     /// Names and values, as they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines().filter_map(|line| {
+            let colon = memchr(b':', line.as_bytes())?;
+            Some((&line[..colon], &line[colon + SEPARATOR.len()..]))
+        })
+    }
+
+    /// The lines, without their ends.
+    fn lines(&self) -> impl Iterator<Item = &str> {
         let mut rest = self.0.as_str();
         std::iter::from_fn(move || {
-            let colon = memchr(b':', rest.as_bytes())?;
             let end = memchr(b'\n', rest.as_bytes())?;
-            let value = colon + SEPARATOR.len()..end + 1 - END.len();
-            let entry = (&rest[..colon], &rest[value]);
+            let line = &rest[..end + 1 - END.len()];
             rest = &rest[end + 1..];
-            Some(entry)
+            Some(line)
         })
     }
 
@@ -126,27 +146,45 @@ impl fmt::Debug for Headers {
     }
 }
 
+/// What comes after the first line of a text, if that is as it would be written here, with nothing to be looked at twice.
+fn after_plain_line(text: &[u8]) -> Option<&[u8]> {
+    let name = text.iter().position(|byte| !is_of_name(*byte));
+    let rest = text[name.filter(|len| *len > 0)?..].strip_prefix(SEPARATOR.as_bytes())?;
+    let (value, rest) = rest.split_at(memchr(b'\r', rest)?);
+    let is_good = has_plain_ends(value) && is_plain(value);
+    rest.strip_prefix(END.as_bytes()).filter(|_| is_good)
+}
+
 /// What nearly every value is, told without looking at characters. Every byte is looked at, so that many are at once.
-fn is_plain(value: &str) -> bool {
-    let bytes = value.bytes();
+fn is_plain(value: &[u8]) -> bool {
+    let bytes = value.iter();
     bytes.fold(true, |is_plain, byte| {
-        is_plain & (b' '..=b'~').contains(&byte)
+        is_plain & (b' '..=b'~').contains(byte)
     })
 }
 
-fn check_name(name: &str) -> Result<(), HeaderError> {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if name.is_empty() || !name.bytes().all(good) {
-        return Err(HeaderError::Name(name.to_owned()));
-    }
-    Ok(())
+fn is_of_name(byte: u8) -> bool {
+    const OF_NAME: [bool; 256] = {
+        let mut of_name = [false; 256];
+        let mut byte = u8::MAX;
+        while byte > 0 {
+            of_name[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            byte -= 1;
+        }
+        of_name
+    };
+    OF_NAME[byte as usize]
+}
+
+fn has_plain_ends(value: &[u8]) -> bool {
+    let is_graphic = |end: Option<&u8>| end.is_none_or(u8::is_ascii_graphic);
+    is_graphic(value.first()) && is_graphic(value.last())
 }
 
 /// Blanks at the ends are lost on the wire, so they are taken off before; the usual value has none. async-nats 0.51 takes
 /// off whatever Unicode calls white space.
 fn trimmed(value: &str) -> &str {
-    let is_graphic = |end: Option<&u8>| end.is_none_or(u8::is_ascii_graphic);
-    if is_graphic(value.as_bytes().first()) && is_graphic(value.as_bytes().last()) {
+    if has_plain_ends(value.as_bytes()) {
         return value;
     }
     let blank = |c: char| c == '\t' || c.is_whitespace() && !c.is_control();

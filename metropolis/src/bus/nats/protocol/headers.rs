@@ -5,6 +5,7 @@ use memchr::{memchr, memchr_iter};
 use crate::wire::Headers;
 
 const VERSION: &[u8] = b"NATS/1.0";
+const END: &[u8] = b"\r\n";
 
 /// What a header block says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,23 @@ pub(in crate::bus::nats) struct Block {
 
 /// Reads a header block. Never fails: a line that is no header is left out and counted.
 pub(in crate::bus::nats) fn read(block: &[u8]) -> Block {
+    match plain(block) {
+        Some(headers) => Block {
+            headers,
+            ..Block::default()
+        },
+        None => read_lines(block),
+    }
+}
+
+/// The headers of a block such as we write it, which nearly all are: looked at once, and copied in one piece.
+pub(super) fn plain(block: &[u8]) -> Option<Headers> {
+    let lines = block.strip_prefix(VERSION)?.strip_prefix(END)?;
+    let lines = std::str::from_utf8(lines.strip_suffix(END)?).ok()?;
+    Headers::of_lines(lines)
+}
+
+pub(super) fn read_lines(block: &[u8]) -> Block {
     let mut read = Block::default();
     let mut lines = lines(block);
     let first = lines.next().unwrap_or_default();
@@ -39,9 +57,9 @@ pub(super) fn write(buffer: &mut Vec<u8>, headers: &Headers) {
         return;
     }
     buffer.extend_from_slice(VERSION);
-    buffer.extend_from_slice(b"\r\n");
+    buffer.extend_from_slice(END);
     buffer.extend_from_slice(headers.as_lines().as_bytes());
-    buffer.extend_from_slice(b"\r\n");
+    buffer.extend_from_slice(END);
 }
 
 /// Lines end at CR LF alone: a lone CR or LF is part of a value, which then is none.

@@ -152,6 +152,7 @@ fn header_blocks_are_read_leniently_and_what_is_none_is_counted() {
         );
     }
     assert_eq!(headers::read(b"NATS/1.0\r\nA: \xff\r\n").malformed, 1);
+    assert!(headers::plain(b"NATS/1.0\r\nA: b\r\nC-d_9: e f\r\nG: \r\n\r\n").is_some());
 }
 
 proptest::proptest! {
@@ -159,6 +160,18 @@ proptest::proptest! {
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         operations(&bytes);
         headers::read(&bytes);
+    }
+
+    /// The short way gives what the long one would.
+    #[test]
+    fn a_plain_block_has_the_headers_that_its_lines_have(
+        block in "NATS/1\\.0( 503)?\r\n([A-Za-z:_ é-]{1,4}: ?[ -~\t\r\né]{0,5}\r\n){0,3}(\r\n)?"
+    ) {
+        let block = block.as_bytes();
+        if let Some(headers) = headers::plain(block) {
+            let expected = headers::Block { headers, ..headers::Block::default() };
+            proptest::prop_assert_eq!(headers::read_lines(block), expected);
+        }
     }
 
     #[test]

@@ -164,16 +164,7 @@ fn is_plain(value: &[u8]) -> bool {
 }
 
 fn is_of_name(byte: u8) -> bool {
-    const OF_NAME: [bool; 256] = {
-        let mut of_name = [false; 256];
-        let mut byte = u8::MAX;
-        while byte > 0 {
-            of_name[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-            byte -= 1;
-        }
-        of_name
-    };
-    OF_NAME[byte as usize]
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
 fn has_plain_ends(value: &[u8]) -> bool {

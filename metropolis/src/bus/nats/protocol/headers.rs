@@ -35,6 +35,7 @@ pub(super) fn plain(block: &[u8]) -> Option<Headers> {
     Headers::of_lines(lines)
 }
 
+/// The headers of any block, line by line.
 pub(super) fn read_lines(block: &[u8]) -> Block {
     let mut read = Block::default();
     let mut lines = lines(block);

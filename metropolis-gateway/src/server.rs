@@ -1,8 +1,8 @@
 //! Server: listeners and connections. Which bytes are a request is hyper's to say, what they mean is the site's.
 //!
 //! A stop has phases, because closing a connection loses what its client has just sent: first the gateway lingers, where
-//! every answer tells its client that the connection ends; then idle connections are closed and busy ones finish; and
-//! at the deadline the rest is cut off.
+//! every answer tells its client that the connection ends; then [listeners](door) and idle connections are closed and busy
+//! ones finish; and at the deadline the rest is cut off.
 
 use std::convert::Infallible;
 use std::io;

@@ -17,7 +17,7 @@ pub(crate) use path::{PathError, canonical};
 /// Routes, with what answers each of them.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    /// Which of all methods each path has: the nodes of this tree are moved as it grows, and stay small.
+    /// Where in `methods` those of each path are. The nodes of this tree are moved as it grows, so they had better be small.
     paths: matchit::Router<u32>,
     methods: Vec<Methods<T>>,
 }

@@ -53,7 +53,7 @@ pub(crate) fn read<const BYTES: usize>(digits: &[u8]) -> Option<[u8; BYTES]> {
     is_good.then_some(bytes)
 }
 
-/// Reads one byte, which is nearly always the same one.
+/// Reads one byte; versions and flags are nearly always the same, so that branches are guessed right.
 pub(crate) fn read_byte([high, low]: [u8; 2]) -> Option<u8> {
     let value = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),

@@ -81,12 +81,12 @@ pub(super) async fn serve(
         }
         Turn::Reached => {}
     }
-    let rest = poll_fn(|context| poll_watched(&mut connection, &mut watch, context));
+    let stays = || false;
+    let rest = go_on(&mut connection, &mut watch, phase, Phase::CutOff, stays);
     if timeout(look(activity), rest).await.is_ok() {
         return None;
     }
     Pin::new(&mut connection).graceful_shutdown();
-    let stays = || false;
     go_on(&mut connection, &mut watch, phase, Phase::CutOff, stays).await;
     None
 }

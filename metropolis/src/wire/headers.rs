@@ -35,7 +35,7 @@ impl Headers {
         Self(String::new())
     }
 
-    /// Takes lines over as they stand, where each is as [`append`](Self::append) would have written it.
+    /// Takes lines over as they stand; `None` unless each is as [`append`](Self::append) would have written it, and ASCII.
     pub(crate) fn of_lines(lines: &str) -> Option<Self> {
         let mut rest = lines.as_bytes();
         while !rest.is_empty() {
@@ -75,7 +75,8 @@ impl Headers {
         self.lines().filter_map(move |line| {
             let (known, rest) = line.split_at_checked(name.len())?;
             let value = rest.strip_prefix(SEPARATOR)?;
-            known.eq_ignore_ascii_case(name).then_some(value)
+            let is_known = known.eq_ignore_ascii_case(name) && known.bytes().all(is_of_name);
+            is_known.then_some(value)
         })
     }
 
@@ -146,7 +147,7 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// What comes after the first line of a text, if that is as it would be written here, with nothing to be looked at twice.
+/// What comes after the first line of a text, if that line can be kept as it stands.
 fn after_plain_line(text: &[u8]) -> Option<&[u8]> {
     let name = text.iter().position(|byte| !is_of_name(*byte));
     let rest = text[name.filter(|len| *len > 0)?..].strip_prefix(SEPARATOR.as_bytes())?;

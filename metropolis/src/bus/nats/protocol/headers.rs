@@ -28,7 +28,7 @@ pub(in crate::bus::nats) fn read(block: &[u8]) -> Block {
     }
 }
 
-/// The headers of a block such as we write it, which nearly all are: looked at once, and copied in one piece.
+/// The headers of a block such as we write it, which nearly all are: copied in one piece, and not line by line.
 pub(super) fn plain(block: &[u8]) -> Option<Headers> {
     let lines = block.strip_prefix(VERSION)?.strip_prefix(END)?;
     let lines = std::str::from_utf8(lines.strip_suffix(END)?).ok()?;

@@ -175,6 +175,19 @@ proptest::proptest! {
     }
 
     #[test]
+    fn what_is_written_is_a_plain_block(
+        lines in proptest::collection::vec(("[A-Za-z0-9_-]{1,9}", "[!-~]([ -~]{0,9}[!-~])?|"), 1..4)
+    ) {
+        let mut headers = Headers::new();
+        for (name, value) in &lines {
+            headers.append(name, value).unwrap();
+        }
+        let mut block = Vec::new();
+        headers::write(&mut block, &headers);
+        proptest::prop_assert_eq!(headers::plain(&block), Some(headers));
+    }
+
+    #[test]
     fn lines_of_the_right_shape_make_no_panic_either(
         line in "(MSG|HMSG|INFO|-ERR|PING) ?[ a-z0-9]{0,20}\r\n[a-z\r\n]{0,20}"
     ) {

@@ -116,12 +116,13 @@ impl Server {
     }
 
     async fn linger(&self, deadline: Instant) {
+        let all_have_left = async {
+            while self.places.available_permits() < CONNECTIONS_MAX - self.listeners.len() {
+                sleep(LINGER_STEP).await;
+            }
+        };
         let end = deadline.min(Instant::now() + LINGER);
-        while self.places.available_permits() < CONNECTIONS_MAX - self.listeners.len()
-            && Instant::now() < end
-        {
-            sleep(LINGER_STEP).await;
-        }
+        let _ = timeout_at(end.into(), all_have_left).await;
     }
 }
 

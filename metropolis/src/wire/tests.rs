@@ -26,7 +26,10 @@ fn header_names_are_found_in_any_case_and_keep_their_values_in_order() {
     assert_eq!(headers.values("x-a").collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!(headers.get("OTHER"), Some(""));
     headers.append("a", "b: c").expect("a good header");
-    assert_eq!((headers.get("a"), headers.get("a: b")), (Some("b: c"), None));
+    assert_eq!(
+        (headers.get("a"), headers.get("a: b")),
+        (Some("b: c"), None)
+    );
     headers.remove("A");
     assert_eq!(
         headers.wire_len(),

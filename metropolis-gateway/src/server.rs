@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout_at};
 
 use self::door::Door;
+pub(crate) use self::door::listen;
 use self::patience::Activity;
 use self::threads::{Seat, Threads};
 use crate::site::{Side, Site};

@@ -21,7 +21,7 @@ use crate::admin::Pages;
 use crate::fixed::StaticRoute;
 use crate::forward::{check_forwarded, forwarded_by_default};
 use crate::mount::Mounted;
-use crate::server::Server;
+use crate::server::{self, Server};
 use crate::site::{Plan, Side, Site};
 use crate::testing::InProcess;
 use crate::workers;
@@ -117,9 +117,9 @@ impl fmt::Debug for RunningGateway {
 pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartError> {
     let catalog = Catalog::linked()?;
     let headers = forwarded(&gateway)?;
-    let public = bind(gateway.listen).await?;
+    let public = bind(gateway.listen)?;
     let admin = match gateway.admin_listen {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind(address)?),
         None => None,
     };
     let (address, admin_address) = (public.1, admin.as_ref().map(|admin| admin.1));
@@ -223,9 +223,9 @@ fn forwarded(gateway: &Gateway) -> Result<Vec<HeaderName>, Problems> {
     Ok(headers)
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = server::listen(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }

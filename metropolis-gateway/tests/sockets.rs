@@ -355,6 +355,31 @@ async fn a_stop_loses_no_request() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+/// Connects for each request until that is refused; every connection that was made has to be answered.
+async fn connect_again_and_again(address: SocketAddr) -> usize {
+    let mut answers = 0;
+    while let Ok(stream) = TcpStream::connect(address).await {
+        let rest = Vec::new();
+        let answer = Client { stream, rest }.send(GET_NOW).await;
+        assert_eq!(answer.map(|answer| answer.status), Some(200));
+        answers += 1;
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_stop_ends_and_loses_nobody_while_clients_keep_connecting() {
+    let (gateway, _) = start().await;
+    let clients = (0..200).map(|_| tokio::spawn(connect_again_and_again(gateway.address())));
+    let clients: Vec<_> = clients.collect();
+    sleep(Duration::from_millis(500)).await;
+    timeout(SOON, gateway.stop()).await.expect("an end");
+    for client in clients {
+        // Nobody waited for a second before being let in, as where more come at once than may wait.
+        assert!(client.await.expect("no request is lost") > 0);
+    }
+}
+
 #[tokio::test]
 async fn an_idle_connection_does_not_hold_up_a_stop_and_may_ask_once_more() {
     let (gateway, _) = start().await;

@@ -6,11 +6,12 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
@@ -19,12 +20,32 @@ use super::threads::Threads;
 use super::{Guest, Phase, reached};
 use crate::site::{Side, Site};
 
+/// Connections that may wait to be accepted, as far as the system allows it. Where there are more, a client hears nothing and
+/// asks again after a second; the 128 that libraries give a listener are few for a burst.
+const BACKLOG: u32 = 4096;
+
 /// How long accepting pauses after an error that is not the connection's own, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a closing listener, which turns away whoever comes, waits for handshakes that were under way: a round trip to a
 /// client.
 const HANDSHAKE: Duration = Duration::from_millis(100);
+
+/// Listens on an address, from now on.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of a process that has ended do not keep its address from the next one. Elsewhere the option means that
+    // others may take the address.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// What a listener needs to let connections in.
 #[derive(Clone)]
@@ -139,6 +160,8 @@ fn turn_away(_listener: &TcpListener) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -146,8 +169,8 @@ mod tests {
     #[tokio::test]
     async fn who_has_connected_is_taken_in_and_who_comes_later_is_not_connected() -> io::Result<()>
     {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let listener = match TcpListener::bind(address).await {
+        for address in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+            let listener = match listen(SocketAddr::new(address, 0)) {
                 // A machine without IPv6 has nobody to turn away there.
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => continue,
                 listener => listener?,

@@ -42,6 +42,17 @@ pub(crate) struct Service {
     pub(crate) service: String,
     pub(crate) version: String,
     pub(crate) instances: Vec<String>,
+    /// Whether it reads the trace of a request that nobody records from the reply subject.
+    #[serde(skip)]
+    pub(crate) reads_trace_in_reply: bool,
+}
+
+/// All instances of a service together, whatever versions they are of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Instances {
+    pub(crate) count: usize,
+    /// Whether each of them reads the trace of a request that nobody records from the reply subject.
+    pub(crate) read_trace_in_reply: bool,
 }
 
 /// A service on the bus that is not.
@@ -79,6 +90,7 @@ pub(crate) fn admit(own: &[Arc<Operation>], seen: &Seen, served: &HashSet<u64>) 
                 service,
                 version,
                 instances,
+                reads_trace_in_reply: group.edition.reads_trace_in_reply,
             }),
             Err(reason) => admitted.quarantined.push(Quarantined {
                 service,

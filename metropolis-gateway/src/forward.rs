@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderName, Response, StatusCode};
 use hyper::body::Body;
 use metropolis::bus::{Bus, Outgoing};
+use metropolis::client::Exchange;
 use metropolis::input::{Place, Text};
 use metropolis::route::Route;
 use metropolis::subject::Subject;
@@ -19,6 +20,7 @@ use metropolis::{CallError, Client};
 use self::body::{Content, Kind};
 use self::places::{Places, Taken};
 use crate::access::Passage;
+use crate::admission::Instances;
 use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
 use crate::status::Refusal;
@@ -51,6 +53,8 @@ pub(crate) struct TaskRoute {
     status: StatusCode,
     /// `None` where it is not known how many workers serve it: then only they can say that they are full.
     places: Option<Places>,
+    /// Whether all workers read the trace of a request that nobody records from the reply subject.
+    read_trace_in_reply: bool,
 }
 
 /// What all routes share.
@@ -84,7 +88,7 @@ impl TaskRoute {
     pub(crate) fn of(
         operation: &Arc<Operation>,
         route: &Route,
-        instances: Option<usize>,
+        instances: Option<Instances>,
         metrics: &Metrics,
     ) -> Self {
         let status = operation.contract().status;
@@ -95,7 +99,8 @@ impl TaskRoute {
             takes_body: route.method.has_body(),
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
             operation: Arc::clone(operation),
-            places: instances.map(Places::of),
+            places: instances.map(|instances| Places::of(instances.count)),
+            read_trace_in_reply: instances.is_some_and(|all| all.read_trace_in_reply),
         }
     }
 
@@ -159,12 +164,8 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
     let _place = task.take_place()?;
     let mut headers = headers::for_task(&head.headers, &forwarding.headers)?;
     let trace = passage.trace().clone();
-    traced::pass_on(
-        &trace,
-        forwarding.trusts_traces,
-        &head.headers,
-        &mut headers,
-    );
+    let trusted = forwarding.trusts_traces.then_some(&head.headers);
+    let in_reply = traced::pass_on(&trace, trusted, task.read_trace_in_reply, &mut headers);
     if let Kind::Raw(media_type) = &kind {
         headers::set_media_type(&mut headers, media_type)?;
     }
@@ -183,12 +184,13 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         headers,
         payload,
     };
-    let timeout = task.operation.timeout;
-    let template = task.operation.pattern.as_str();
-    let exchange = forwarding
-        .client
-        .exchange(outgoing, template, timeout, &trace);
-    let answered = exchange.await;
+    let exchange = Exchange {
+        template: task.operation.pattern.as_str(),
+        timeout: task.operation.timeout,
+        trace: &trace,
+        in_reply,
+    };
+    let answered = forwarding.client.exchange(outgoing, exchange).await;
     passage.by(answered.instance);
     task.note(&answered.outcome);
     let success = answered.outcome?;

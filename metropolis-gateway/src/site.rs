@@ -248,8 +248,9 @@ impl Site {
         let mut passage = self.begin(head);
         passage.on_route(self.metrics.unrouted());
         passage.reaches("task");
-        let (trace, trusts) = (passage.trace().clone(), self.forwarding.trusts_traces);
-        traced::pass_on(&trace, trusts, &head.headers, &mut Headers::new());
+        let trace = passage.trace().clone();
+        let trusted = self.forwarding.trusts_traces.then_some(&head.headers);
+        traced::pass_on(&trace, trusted, false, &mut Headers::new());
         passage.by(None);
         passage.end(StatusCode::OK);
     }

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
 use metropolis::telemetry::Trace;
 use metropolis::telemetry::spans::{TARGET, failed, is_recording, rename};
-use metropolis::trace::{self, TraceContext};
+use metropolis::trace::{self, TraceContext, TraceId};
 use metropolis::wire::Headers;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
@@ -71,16 +71,30 @@ pub(crate) fn end(trace: &Trace, status: u16, code: Option<&str>) {
     }
 }
 
-/// Adds to a message what goes along with a trace. What the client says beside it is dropped where it could not travel.
-pub(crate) fn pass_on(trace: &Trace, trusts: bool, received: &HeaderMap, headers: &mut Headers) {
-    if trusts {
+/// Adds to a message what goes along with a trace. What a trusted client says beside it is dropped where it could not
+/// travel.
+///
+/// A trace that begins here and that nobody records needs no header where workers `read_in_reply`: it is given back, for
+/// the reply subject to name.
+pub(crate) fn pass_on(
+    trace: &Trace,
+    trusted: Option<&HeaderMap>,
+    read_in_reply: bool,
+    headers: &mut Headers,
+) -> Option<TraceId> {
+    let has_parent = trusted.is_some_and(|received| received.contains_key(&TRACEPARENT));
+    if let Some(received) = trusted {
         // Without its parent a state has no meaning.
-        if trace.trace_id().is_some() && received.contains_key(&TRACEPARENT) {
+        if trace.trace_id().is_some() && has_parent {
             copy(received, &TRACESTATE, trace::TRACESTATE, headers);
         }
         copy(received, &BAGGAGE, trace::BAGGAGE, headers);
     }
+    if read_in_reply && !has_parent && trace.span().is_none() {
+        return trace.trace_id();
+    }
     trace.pass_on(headers);
+    None
 }
 
 fn copy(received: &HeaderMap, from: &HeaderName, to: &'static str, headers: &mut Headers) {

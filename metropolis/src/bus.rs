@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use self::message::check_limits;
 use crate::subject::{Queue, SUBJECT_AND_REPLY_MAX, Subject, SubjectError, check_filter};
+use crate::trace::TraceId;
 
 mod embedded;
 mod message;
@@ -18,7 +19,6 @@ mod mux;
 mod nats;
 
 pub(crate) use message::{Taker, Unsent};
-pub(crate) use mux::random_token;
 
 pub use message::{Answer, Incoming, Outgoing};
 pub use nats::{ConnectError, NatsOptions};
@@ -233,10 +233,22 @@ impl Bus {
         outgoing: Outgoing,
         deadline: Instant,
     ) -> impl Future<Output = Result<Answer, RequestError>> + Send {
+        self.request_within(outgoing, deadline, None)
+    }
+
+    /// The same with a trace that the reply subject names.
+    pub(crate) fn request_within(
+        &self,
+        outgoing: Outgoing,
+        deadline: Instant,
+        trace: Option<TraceId>,
+    ) -> impl Future<Output = Result<Answer, RequestError>> + Send {
         // No future around these: each would hold the message once more.
         match &self.0 {
-            Variant::Embedded(embedded) => Either::Left(embedded.request(outgoing, deadline)),
-            Variant::Nats(nats) => Either::Right(nats.request(outgoing, deadline)),
+            Variant::Embedded(embedded) => {
+                Either::Left(embedded.request(outgoing, deadline, trace))
+            }
+            Variant::Nats(nats) => Either::Right(nats.request(outgoing, deadline, trace)),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::subject::{Pattern, Subject};
 use crate::task::{CallInput, CallValue, Encoded, Task, ValueOf};
 use crate::telemetry::Trace;
 use crate::telemetry::spans::{self, Sent};
+use crate::trace::TraceId;
 use crate::wire::{CONTENT_TYPE, Headers, INSTANCE, NotStarted, Reply, Success, TIMEOUT_MS};
 
 /// How much longer a caller waits than the worker works, so that the worker's own answer wins.
@@ -144,6 +145,20 @@ pub struct Answered {
     pub instance: Option<String>,
 }
 
+/// What there is to say of a request beside its message.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'e> {
+    /// The subject as it was declared, for the span of this request where it is recorded.
+    pub template: &'e str,
+    /// How long to wait; a little is added, so that the worker's own time-out comes first.
+    pub timeout: Duration,
+    /// The trace of whoever sends it.
+    pub trace: &'e Trace,
+    /// A trace that nobody records and that no header tells of: the reply subject names it. For services that read it
+    /// there, as [`METADATA_TRACE_IN_REPLY`](crate::service::METADATA_TRACE_IN_REPLY) says.
+    pub in_reply: Option<TraceId>,
+}
+
 /// Calls tasks by their names. Cloning is cheap.
 ///
 /// ```no_run
@@ -201,24 +216,22 @@ impl Client {
     /// As a typed call, decoding apart.
     pub async fn send(&self, outgoing: Outgoing, timeout: Duration) -> Result<Success, CallError> {
         let template = outgoing.subject.to_string();
-        let none = Trace::default();
-        self.exchange(outgoing, &template, timeout, &none)
-            .await
-            .outcome
+        let exchange = Exchange {
+            template: &template,
+            timeout,
+            trace: &Trace::default(),
+            in_reply: None,
+        };
+        self.exchange(outgoing, exchange).await.outcome
     }
 
     /// As [`send`](Self::send), and says which worker has answered, where the answer says so.
-    ///
-    /// `template` is the subject as it was declared, and `trace` the trace of whoever sends it, for the span of this request
-    /// where it is recorded.
     pub fn exchange<'c>(
         &'c self,
         outgoing: Outgoing,
-        template: &'c str,
-        timeout: Duration,
-        trace: &'c Trace,
+        exchange: Exchange<'c>,
     ) -> impl Future<Output = Answered> + Send + 'c {
-        exchange(&self.bus, outgoing, template, timeout, trace)
+        exchange.of(&self.bus, outgoing)
     }
 }
 
@@ -325,15 +338,13 @@ where
             if self.timeout < T::META.timeout {
                 limit(&mut message.headers, self.timeout);
             }
-            let answered = exchange(
-                &self.bus,
-                message,
-                T::META.subject,
-                self.timeout,
-                &self.trace,
-            )
-            .await;
-            let success = answered.outcome?;
+            let exchange = Exchange {
+                template: T::META.subject,
+                timeout: self.timeout,
+                trace: &self.trace,
+                in_reply: None,
+            };
+            let success = exchange.of(&self.bus, message).await.outcome?;
             (self.decode)(&success).map_err(CallError::Undecodable)
         })
     }
@@ -347,33 +358,29 @@ pub fn limit(headers: &mut Headers, timeout: Duration) {
         .expect("a number is a good header value");
 }
 
-async fn exchange(
-    bus: &Bus,
-    mut outgoing: Outgoing,
-    template: &str,
-    timeout: Duration,
-    trace: &Trace,
-) -> Answered {
-    if timeout.is_zero() {
-        return Answered {
-            outcome: Err(CallError::Expired),
-            instance: None,
+impl Exchange<'_> {
+    async fn of(self, bus: &Bus, mut outgoing: Outgoing) -> Answered {
+        if self.timeout.is_zero() {
+            return Answered {
+                outcome: Err(CallError::Expired),
+                instance: None,
+            };
+        }
+        let span = sending(self.trace, "request", self.template, &mut outgoing);
+        let subject = outgoing.subject.clone();
+        let deadline = Instant::now() + self.timeout + GRACE;
+        let answered = match bus.request_within(outgoing, deadline, self.in_reply).await {
+            Ok(answer) => read(answer),
+            Err(error) => Answered {
+                outcome: Err(CallError::of_request(error, &subject, self.timeout)),
+                instance: None,
+            },
         };
+        if let (Some(span), Err(error)) = (span, &answered.outcome) {
+            spans::failed(&span, error.kind());
+        }
+        answered
     }
-    let span = sending(trace, "request", template, &mut outgoing);
-    let subject = outgoing.subject.clone();
-    let deadline = Instant::now() + timeout + GRACE;
-    let answered = match bus.request(outgoing, deadline).await {
-        Ok(answer) => read(answer),
-        Err(error) => Answered {
-            outcome: Err(CallError::of_request(error, &subject, timeout)),
-            instance: None,
-        },
-    };
-    if let (Some(span), Err(error)) = (span, &answered.outcome) {
-        spans::failed(&span, error.kind());
-    }
-    answered
 }
 
 /// The span of a message that is sent, where it is recorded; the message says that it comes from there.

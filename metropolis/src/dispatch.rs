@@ -83,7 +83,8 @@ impl Dispatch {
     /// # Errors
     /// With the reply, when the request cannot be started: its time is up, or its subject holds no values.
     pub(crate) fn open(&self, incoming: Incoming, now: Instant) -> Result<Call, Reply> {
-        let trace = Trace::of_message(&incoming.headers, || self.span(&incoming));
+        let reply = incoming.reply.as_ref();
+        let trace = Trace::of_message(&incoming.headers, reply, || self.span(&incoming));
         let trace_id = trace.trace_id();
         let parameters = self
             .parameters(&incoming)
@@ -181,7 +182,7 @@ impl Alone {
     /// What telemetry does for one call of a worker, which [`answer`](Self::answer) leaves out: asks whose trace it is, and
     /// counts it.
     pub fn observe(&self, headers: &Headers) {
-        let trace = Trace::of_message(headers, Span::none);
+        let trace = Trace::of_message(headers, None, Span::none);
         let reply = Reply::Success(Success::default()).in_trace(trace.trace_id());
         let counts = &self.0.scope.counts;
         counts.start(Duration::ZERO);

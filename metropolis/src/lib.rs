@@ -50,6 +50,7 @@ pub mod listing;
 pub mod live;
 pub mod log;
 pub mod permissions;
+mod random;
 mod replies;
 pub mod route;
 mod run;

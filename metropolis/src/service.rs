@@ -62,6 +62,8 @@ pub const METADATA_SUBJECT: &str = "metropolis.subject";
 pub const METADATA_TIMEOUT_MS: &str = "metropolis.timeout-ms";
 /// The hash of the endpoint's contract.
 pub const METADATA_CONTRACT: &str = "metropolis.contract";
+/// Of a service, not an endpoint: `true` when it reads the trace of a request that nobody records from the reply subject.
+pub const METADATA_TRACE_IN_REPLY: &str = "metropolis.trace-in-reply";
 /// Of a service, not an endpoint: the worker it belongs to, which faults name in `Metropolis-Instance`.
 pub const METADATA_INSTANCE: &str = "metropolis.instance";
 

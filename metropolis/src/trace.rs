@@ -3,13 +3,12 @@
 //! The headers `traceparent`, `tracestate` and `baggage` go along from call to call as they are, in a process that records
 //! nothing as well.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::hex;
+use crate::{hex, random};
 
 /// Which span a request comes from: version, trace, span, flags.
 pub const TRACEPARENT: &str = "traceparent";
@@ -30,6 +29,13 @@ const DASHES: [usize; 3] = [2, 35, 52];
 
 const SAMPLED: u8 = 1;
 
+/// The digits of a trace's name.
+const DIGITS: usize = 32;
+
+/// Ends a reply subject that names a trace, and says that nobody records it. There are no headers then for a server to look
+/// through, which would cost it more than all that is done for such a request elsewhere.
+pub(crate) const IN_REPLY: u8 = b'~';
+
 /// The name of a trace: 16 bytes, of which not all are zero, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceId(NonZeroU128);
@@ -43,10 +49,12 @@ pub struct TraceContext {
 }
 
 impl TraceId {
-    /// A new one.
+    /// A new one. All of this process have the first half in common; nobody can guess the second, by whose last bytes is
+    /// chosen what is recorded.
     #[must_use]
     pub fn random() -> Self {
-        Self(new_trace())
+        let process = u128::from(random::of_process().get()) << 64;
+        Self(NonZeroU128::from(random::number()) | process)
     }
 
     /// `None` for sixteen zeros.
@@ -66,11 +74,30 @@ impl TraceId {
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_bytes(hex::read(text.as_bytes())?)
     }
+
+    /// The half of the name that no other trace of this process has; `None` where the trace began in another process.
+    pub(crate) fn own_half(self) -> Option<NonZeroU64> {
+        let name = self.0.get();
+        let is_own = (name >> 64) as u64 == random::of_process().get();
+        NonZeroU64::new(name as u64).filter(|_| is_own)
+    }
+
+    /// The trace that a reply subject names: by 16 digits before its last dot and 16 behind it, where it ends in a mark.
+    pub(crate) fn of_reply(subject: &[u8]) -> Option<Self> {
+        let named = subject.strip_suffix(&[IN_REPLY])?;
+        let dot = named.iter().rposition(|byte| *byte == b'.')?;
+        let (process, own) = (&named[..dot], &named[dot + 1..]);
+        let mut digits = [0; DIGITS];
+        let (first, second) = digits.split_at_mut(DIGITS / 2);
+        first.copy_from_slice(process.last_chunk::<{ DIGITS / 2 }>()?);
+        second.copy_from_slice(own.first_chunk::<{ DIGITS / 2 }>()?);
+        Self::from_bytes(hex::read(&digits)?)
+    }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 32];
+        let mut digits = [0; DIGITS];
         hex::write(&self.to_bytes(), &mut digits);
         f.write_str(text(&digits))
     }
@@ -93,12 +120,12 @@ impl TraceContext {
         })
     }
 
-    /// A place in a trace that nobody records.
+    /// A place in a trace that nobody records, below a span that there is not.
     #[must_use]
     pub fn unrecorded(trace_id: TraceId) -> Self {
         Self {
             trace_id,
-            span_id: new_span(),
+            span_id: NonZeroU64::new(trace_id.0.get() as u64).unwrap_or(NonZeroU64::MIN),
             is_sampled: false,
         }
     }
@@ -195,58 +222,6 @@ fn text(ascii: &[u8]) -> &str {
     std::str::from_utf8(ascii).expect("digits and dashes")
 }
 
-/// Names for traces and spans of one thread: what sets it apart from all others, and a counter in disguise.
-///
-/// Names have to differ and to be spread evenly, which the last bytes of a trace's are chosen by; nobody must be unable to
-/// guess them. The operating system's own numbers would cost more than all else that is done for a request that is not
-/// recorded.
-struct Names {
-    prefix: u64,
-    counter: u64,
-}
-
-impl Names {
-    fn new() -> Self {
-        let mut seed = [0; 16];
-        getrandom::fill(&mut seed)
-            .expect("an operating system that runs us has a random number generator");
-        let seed = u128::from_ne_bytes(seed);
-        Self {
-            prefix: (seed >> 64) as u64,
-            counter: seed as u64,
-        }
-    }
-
-    /// The next number of SplitMix64 (Steele, Lea and Flood 2014), which has each number once; zero, which is no name, is
-    /// left out.
-    fn next(&mut self) -> NonZeroU64 {
-        loop {
-            self.counter = self.counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.counter;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            if let Some(name) = NonZeroU64::new(z ^ (z >> 31)) {
-                return name;
-            }
-        }
-    }
-}
-
-thread_local! {
-    static NAMES: RefCell<Names> = RefCell::new(Names::new());
-}
-
-fn new_trace() -> NonZeroU128 {
-    NAMES.with_borrow_mut(|names| {
-        let prefix = u128::from(names.prefix) << 64;
-        NonZeroU128::from(names.next()) | prefix
-    })
-}
-
-fn new_span() -> NonZeroU64 {
-    NAMES.with_borrow_mut(Names::next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,5 +278,37 @@ mod tests {
         assert_ne!(one, other);
         let context = TraceContext::unrecorded(one);
         assert_eq!(TraceContext::parse(&context.to_string()), Some(context));
+    }
+
+    #[test]
+    fn a_reply_subject_names_a_trace_where_it_ends_in_a_mark() {
+        let named = |subject: &str| TraceId::of_reply(subject.as_bytes()).map(|id| id.to_string());
+        let good = "_INBOX_a.100af7651916cd43dd.8448eb211c80319c00000007~";
+        assert_eq!(
+            named(good).as_deref(),
+            Some("0af7651916cd43dd8448eb211c80319c")
+        );
+        assert!(named(&good.replace("00000007", "")).is_some());
+        for bad in [
+            &good.replace('~', ""),
+            &good.replace("_INBOX_a.10", ".").replace("0af", ""),
+            &good.replace("80319c00000007", ""),
+            &good.replace("dd.8", "dx.8"),
+            &good.replace("dd.8", "dd.X"),
+            "~",
+            ".~",
+            "é.é~",
+        ] {
+            assert_eq!(named(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_began_in_this_process_has_a_half_of_its_own() {
+        let own = TraceId::random();
+        let half = own.own_half().expect("it began here");
+        assert!(own.to_string().ends_with(&format!("{half:016x}")));
+        let other = TraceContext::parse(GOOD).expect("a good one");
+        assert_eq!(other.trace_id().own_half(), None);
     }
 }

@@ -344,7 +344,7 @@ impl Worker {
         let origin = served.first().map(|entry| entry.meta().origin);
         let (package, version) = origin.map_or(("", ""), |origin| (origin.package, origin.version));
         let name = self.service.as_deref().unwrap_or(package);
-        service::identity(name, &crate::bus::random_token(), version)
+        service::identity(name, &crate::random::token(), version)
             .map_err(|problem| Problems(vec![problem]))
     }
 

@@ -12,6 +12,7 @@ fn group(serial: u64, name: &str, version: &str, endpoints: &[&str]) -> Group {
         edition: Arc::new(Edition {
             name: name.to_owned(),
             version: version.to_owned(),
+            reads_trace_in_reply: false,
             endpoints,
             left_out: 0,
         }),

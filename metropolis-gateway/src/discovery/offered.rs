@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use metropolis::service::{
     Endpoint, Info, METADATA_CONTRACT, METADATA_HTTP, METADATA_INSTANCE, METADATA_SUBJECT,
-    METADATA_TIMEOUT_MS, Metadata,
+    METADATA_TIMEOUT_MS, METADATA_TRACE_IN_REPLY, Metadata,
 };
 
 /// An answer or announcement may have this many bytes; a larger one is not read.
@@ -41,6 +41,8 @@ pub(crate) struct Offered {
 pub(crate) struct Edition {
     pub(crate) name: String,
     pub(crate) version: String,
+    /// Whether it reads the trace of a request that nobody records from the reply subject.
+    pub(crate) reads_trace_in_reply: bool,
     /// At most [`ENDPOINTS_MAX`].
     pub(crate) endpoints: Vec<Offered>,
     /// How many more there were.
@@ -94,6 +96,8 @@ impl Announced {
         }
         let instance = identity.metadata.get(METADATA_INSTANCE);
         let instance = instance.filter(|instance| is_name(instance));
+        let reads_trace_in_reply = identity.metadata.get(METADATA_TRACE_IN_REPLY);
+        let reads_trace_in_reply = reads_trace_in_reply.is_some_and(|reads| reads == "true");
         let left_out = info.endpoints.len().saturating_sub(ENDPOINTS_MAX);
         let endpoints = info.endpoints.into_iter().take(ENDPOINTS_MAX);
         Ok(Self {
@@ -102,6 +106,7 @@ impl Announced {
             edition: Arc::new(Edition {
                 name: identity.name,
                 version: identity.version,
+                reads_trace_in_reply,
                 endpoints: endpoints.map(Offered::of).collect(),
                 left_out,
             }),

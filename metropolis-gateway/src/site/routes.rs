@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use super::base::{Base, Configuration};
 use crate::admin::{BuiltIn, OwnPaths};
-use crate::admission::{Admitted, Quarantined, Service, admit};
+use crate::admission::{Admitted, Instances, Quarantined, Service, admit};
 use crate::discovery::Seen;
 use crate::forward::TaskRoute;
 use crate::metrics::{Meter, Metrics};
 use crate::openapi;
-use crate::operation::Operation;
+use crate::operation::{Operation, Source};
 use crate::table::Table;
 
 /// What stands behind a route.
@@ -36,7 +36,7 @@ pub(crate) struct Routes {
     pub(super) listing: Bytes,
     meters: Vec<Arc<Meter>>,
     tasks: usize,
-    instances: BTreeMap<String, usize>,
+    instances: BTreeMap<String, Instances>,
     /// What all of it was made of.
     pub(super) admitted: Arc<Admitted>,
 }
@@ -124,8 +124,8 @@ impl Routes {
         self.tasks
     }
 
-    /// The services on the bus that are served, and how many instances each has.
-    pub(crate) fn instances(&self) -> &BTreeMap<String, usize> {
+    /// The services on the bus that are served, and the instances of each.
+    pub(crate) fn instances(&self) -> &BTreeMap<String, Instances> {
         &self.instances
     }
 
@@ -138,21 +138,29 @@ impl Routes {
 /// Those of the operations that have a route, prepared.
 fn tasks<'o>(
     operations: &'o [Arc<Operation>],
-    instances: &BTreeMap<String, usize>,
+    instances: &BTreeMap<String, Instances>,
     metrics: &Metrics,
 ) -> Vec<(&'o Route, TaskRoute)> {
     let task = |operation: &'o Arc<Operation>| {
         let route = operation.route.as_ref()?;
-        let instances = instances.get(&operation.service).copied();
+        let is_service = operation.source != Source::Fixed;
+        let instances = instances.get(&operation.service).filter(|_| is_service);
+        let instances = instances.copied();
         Some((route, TaskRoute::of(operation, route, instances, metrics)))
     };
     operations.iter().filter_map(task).collect()
 }
 
-fn instances(services: &[Service]) -> BTreeMap<String, usize> {
+fn instances(services: &[Service]) -> BTreeMap<String, Instances> {
     let mut instances = BTreeMap::new();
     for service in services {
-        *instances.entry(service.service.clone()).or_default() += service.instances.len();
+        let all = instances.entry(service.service.clone());
+        let all = all.or_insert(Instances {
+            count: 0,
+            read_trace_in_reply: true,
+        });
+        all.count += service.instances.len();
+        all.read_trace_in_reply &= service.reads_trace_in_reply;
     }
     instances
 }

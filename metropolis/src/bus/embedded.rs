@@ -16,6 +16,7 @@ use super::{
     SUBSCRIPTIONS_MAX, SubscribeError, Taker, check_limits,
 };
 use crate::subject::{Queue, Subject};
+use crate::trace::TraceId;
 
 mod table;
 
@@ -57,8 +58,9 @@ impl Embedded {
         &self,
         mut outgoing: Outgoing,
         deadline: Instant,
+        trace: Option<TraceId>,
     ) -> Result<Answer, RequestError> {
-        let (pending, reply) = self.0.mux.open(deadline, None)?;
+        let (pending, reply) = self.0.mux.open(deadline, None, trace)?;
         outgoing.reply = Some(reply);
         if !self.0.send(outgoing)? {
             return Err(RequestError::NoResponders);

@@ -5,6 +5,7 @@
 //! is freed on every exit: answer, time-out, caller gone, panic. One sweeper expires slots instead of a timer for each.
 
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +16,13 @@ use bytes::{BufMut, BytesMut};
 use slab::Slab;
 use tokio::time::MissedTickBehavior;
 
+use self::token::Token;
 use super::{Answer, IN_FLIGHT_MAX, RequestError};
-use crate::hex;
+use crate::random;
 use crate::subject::Subject;
+use crate::trace::{self, TraceId};
 
-mod random;
-
-pub(crate) use random::token as random_token;
+mod token;
 
 /// How often waiting requests are looked at; a time-out is up to this late.
 const SWEEP_EVERY: Duration = Duration::from_millis(20);
@@ -35,7 +36,8 @@ const ARENA: usize = 16 * 1024;
 /// Requests that wait for an answer.
 #[derive(Debug)]
 pub(super) struct Mux {
-    /// `_INBOX_<role>.<random>.`, to which a token is added.
+    /// `_INBOX_<role>.<number><random>.`, to which a token is added. The last 16 digits are those of the process, which
+    /// all its traces have; the number is the mux's own.
     prefix: String,
     slots: Mutex<Slots>,
     late: AtomicU64,
@@ -44,7 +46,6 @@ pub(super) struct Mux {
 #[derive(Debug)]
 struct Slots {
     slab: Slab<Slot>,
-    nonces: random::Nonces,
     arena: BytesMut,
     /// No slot has an earlier deadline; most sweeps end at this comparison.
     earliest: Option<Instant>,
@@ -55,7 +56,7 @@ struct Slots {
 
 #[derive(Debug)]
 struct Slot {
-    nonce: u64,
+    nonce: NonZeroU64,
     /// Where the request went, for a server that refuses a subject; a message to oneself goes nowhere.
     to: Option<Subject>,
     deadline: Instant,
@@ -73,16 +74,18 @@ enum State {
 impl Mux {
     /// Makes a mux with a prefix nobody can guess. `role` must be a subject token.
     pub(super) fn new(role: &str) -> Arc<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let process = random::of_process();
         let slots = Slots {
             slab: Slab::new(),
-            nonces: random::Nonces::new(),
             arena: BytesMut::new(),
             earliest: None,
             swept: false,
             closed: false,
         };
         Arc::new(Self {
-            prefix: format!("_INBOX_{role}.{}.", random_token()),
+            prefix: format!("_INBOX_{role}.{number:x}{process:016x}."),
             slots: Mutex::new(slots),
             late: AtomicU64::new(0),
         })
@@ -105,11 +108,13 @@ impl Mux {
         subject.as_bytes().starts_with(self.prefix.as_bytes())
     }
 
-    /// Takes a slot for one request, and a reply subject for it. Needs a Tokio runtime, for the sweeper.
+    /// Takes a slot for one request, and a reply subject for it, which names a trace if it is given one that has begun in
+    /// this process. Needs a Tokio runtime, for the sweeper.
     pub(super) fn open(
         self: &Arc<Self>,
         deadline: Instant,
         to: Option<&Subject>,
+        trace: Option<TraceId>,
     ) -> Result<(Pending<'_>, Subject), RequestError> {
         let mut slots = self.lock();
         if slots.closed {
@@ -118,8 +123,9 @@ impl Mux {
         if slots.slab.len() >= IN_FLIGHT_MAX {
             return Err(RequestError::Overloaded);
         }
-        let token = slots.insert(deadline, to.cloned());
-        let reply = slots.reply_subject(&self.prefix, token);
+        let named = trace.and_then(TraceId::own_half);
+        let token = slots.insert(named.unwrap_or_else(random::number), deadline, to.cloned());
+        let reply = slots.reply_subject(&self.prefix, token, named.is_some());
         if !slots.swept {
             slots.swept = true;
             tokio::spawn(sweep(Sweeper {
@@ -144,7 +150,7 @@ impl Mux {
     pub(super) fn token(&self, subject: &[u8]) -> Option<Token> {
         subject
             .strip_prefix(self.prefix.as_bytes())
-            .and_then(read_token)
+            .and_then(Token::read)
     }
 
     /// Fails all who wait for an answer from a subject the server does not let us publish to.
@@ -248,8 +254,7 @@ impl Mux {
 }
 
 impl Slots {
-    fn insert(&mut self, deadline: Instant, to: Option<Subject>) -> Token {
-        let nonce = self.nonces.next();
+    fn insert(&mut self, nonce: NonZeroU64, deadline: Instant, to: Option<Subject>) -> Token {
         let slot = self.slab.insert(Slot {
             nonce,
             to,
@@ -264,16 +269,17 @@ impl Slots {
         Token { slot, nonce }
     }
 
-    fn reply_subject(&mut self, prefix: &str, token: Token) -> Subject {
-        let length = prefix.len() + TOKEN_LEN;
-        if self.arena.capacity() < length {
+    fn reply_subject(&mut self, prefix: &str, token: Token, names_trace: bool) -> Subject {
+        if self.arena.capacity() < prefix.len() + Token::LEN_MAX {
             self.arena = BytesMut::with_capacity(ARENA);
         }
         self.arena.put_slice(prefix.as_bytes());
-        write_token(&mut self.arena, token);
-        let text = self.arena.split_to(length).freeze();
+        token.write(&mut self.arena);
+        if names_trace {
+            self.arena.put_u8(trace::IN_REPLY);
+        }
         // A prefix of plain tokens and a token of hex digits make a literal subject.
-        Subject::known(text)
+        Subject::known(self.arena.split().freeze())
     }
 
     fn expire(&mut self, now: Instant) -> Vec<Waker> {
@@ -345,41 +351,6 @@ impl Drop for Pending<'_> {
         // Dropped here, without the lock: a waker is foreign code.
         drop(slot);
     }
-}
-
-/// What the last token of a reply subject says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token {
-    slot: usize,
-    nonce: u64,
-}
-
-const NONCE_BYTES: usize = 8;
-const TOKEN_BYTES: usize = NONCE_BYTES + 4;
-const TOKEN_LEN: usize = 2 * TOKEN_BYTES;
-
-/// Few enough requests are in flight that a slot has four bytes.
-const _: () = assert!(IN_FLIGHT_MAX < u32::MAX as usize);
-
-fn write_token(buffer: &mut BytesMut, token: Token) {
-    let mut bytes = [0; TOKEN_BYTES];
-    bytes[..NONCE_BYTES].copy_from_slice(&token.nonce.to_be_bytes());
-    bytes[NONCE_BYTES..].copy_from_slice(&(token.slot as u32).to_be_bytes());
-    let mut digits = [0; TOKEN_LEN];
-    hex::write(&bytes, &mut digits);
-    buffer.put_slice(&digits);
-}
-
-/// Reads exactly what [`write_token`] writes.
-fn read_token(text: &[u8]) -> Option<Token> {
-    let bytes: [u8; TOKEN_BYTES] = hex::read(text)?;
-    let (mut nonce, mut slot) = ([0; NONCE_BYTES], [0; TOKEN_BYTES - NONCE_BYTES]);
-    nonce.copy_from_slice(&bytes[..NONCE_BYTES]);
-    slot.copy_from_slice(&bytes[NONCE_BYTES..]);
-    Some(Token {
-        slot: usize::try_from(u32::from_be_bytes(slot)).ok()?,
-        nonce: u64::from_be_bytes(nonce),
-    })
 }
 
 /// The right to sweep. A runtime that ends drops its tasks; then the right must be free for another runtime.

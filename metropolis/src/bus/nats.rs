@@ -23,6 +23,7 @@ use super::{
     SubscribeError, Taker, check_limits,
 };
 use crate::subject::{Queue, Subject};
+use crate::trace::TraceId;
 
 mod address;
 mod connect;
@@ -161,8 +162,9 @@ impl Nats {
         &self,
         outgoing: Outgoing,
         deadline: Instant,
+        trace: Option<TraceId>,
     ) -> impl Future<Output = Result<Answer, RequestError>> + Send {
-        self.0.request(outgoing, deadline)
+        self.0.request(outgoing, deadline, trace)
     }
 
     pub(super) async fn publish(
@@ -272,8 +274,10 @@ impl Connection {
         &self,
         mut outgoing: Outgoing,
         deadline: Instant,
+        trace: Option<TraceId>,
     ) -> Result<Answer, RequestError> {
-        let (pending, reply) = self.mux.open(deadline, Some(&outgoing.subject))?;
+        let to = Some(&outgoing.subject);
+        let (pending, reply) = self.mux.open(deadline, to, trace)?;
         let link = self.link().ok_or(RequestError::NotConnected)?;
         outgoing.reply = Some(reply);
         send(&link, &outgoing, deadline).await?;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::answers::{Endpoint, Identity, Metadata};
 use super::{
     METADATA_CONTRACT, METADATA_HTTP, METADATA_INSTANCE, METADATA_SUBJECT, METADATA_TIMEOUT_MS,
+    METADATA_TRACE_IN_REPLY,
 };
 use crate::catalog::{Entry, Problem};
 use crate::contract::{Contract, ContractHash};
@@ -72,7 +73,10 @@ pub(crate) fn identity(name: &str, instance: &str, version: &str) -> Result<Iden
         name: name.to_owned(),
         id: instance.to_owned(),
         version: version.to_string(),
-        metadata: Metadata::from([(METADATA_INSTANCE.to_owned(), instance.to_owned())]),
+        metadata: Metadata::from([
+            (METADATA_INSTANCE.to_owned(), instance.to_owned()),
+            (METADATA_TRACE_IN_REPLY.to_owned(), "true".to_owned()),
+        ]),
     })
 }
 

@@ -11,6 +11,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span, span};
 
 use super::sampler::Sampler;
+use crate::subject::Subject;
 use crate::trace::{self, TraceContext, TraceId};
 use crate::wire::{Headers, INSTANCE, Reply};
 
@@ -101,10 +102,15 @@ impl Trace {
         }
     }
 
-    /// Of a message, by its headers.
-    pub(crate) fn of_message(headers: &Headers, span: impl FnOnce() -> Span) -> Self {
-        let parent = headers.get(trace::TRACEPARENT);
-        match parent.and_then(TraceContext::parse) {
+    /// Of a message, by its headers, or by its reply subject where these say nothing.
+    pub(crate) fn of_message(
+        headers: &Headers,
+        reply: Option<&Subject>,
+        span: impl FnOnce() -> Span,
+    ) -> Self {
+        let in_header = || TraceContext::parse(headers.get(trace::TRACEPARENT)?);
+        let in_reply = || TraceId::of_reply(reply?.as_bytes()).map(TraceContext::unrecorded);
+        match in_header().or_else(in_reply) {
             Some(parent) => Self::begin(Some(parent), || headers.get(trace::TRACESTATE), span),
             None if is_recording() => Self::begin(None, || None, span),
             None => Self::default(),

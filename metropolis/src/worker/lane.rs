@@ -233,8 +233,8 @@ impl Lane {
     /// Runs a message that has a place, and those that wait for it for as long as each is over at once.
     fn run(self: &Arc<Self>, incoming: Incoming) {
         let mut next = Some(incoming);
-        while let Some(mut incoming) = next {
-            let to = incoming.reply.take();
+        while let Some(incoming) = next {
+            let to = incoming.reply.clone();
             let (reply, took) = match self.start(incoming) {
                 Start::Ended(reply, took) => (reply, took),
                 Start::Waits(call) => return self.go_on(to.map(Subject::detached), call),

@@ -1,12 +1,15 @@
 //! Traces: the tree of one request over three processes, whom the gateway listens to, and what is not recorded.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use metropolis::Client;
+use metropolis::bus::Outgoing;
+use metropolis::subject::Subject;
 use metropolis_tests::collector::{Collector, Span};
 use metropolis_tests::process::Launch;
 use metropolis_tests::{HttpClient, NatsServer, Process, eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{SOON, get, started};
 
@@ -255,6 +258,44 @@ async fn what_is_not_chosen_is_recorded_nowhere_and_has_a_name_all_the_same() {
     let running = Chain::start(choosy).await;
     let others = unchosen(&running, TREE.len()).await;
     assert!(others.is_empty(), "{others:#?}");
+}
+
+#[tokio::test]
+async fn what_nobody_records_is_told_by_the_reply_subject_where_all_instances_read_it() {
+    let running = Chain::start(choosy).await;
+    let bus = crate::connect(&running.server, "witness").await;
+    let mut witness = bus.subscribe("telling.*.get", None, 16).await.unwrap();
+    assert_eq!(running.ask("/telling/a", &[]).await.0, 200);
+    let seen = witness.next().await.unwrap();
+    assert_eq!(seen.headers.get("traceparent"), None);
+    let reply = seen.reply.unwrap();
+    let (before, last) = reply.as_str().rsplit_once('.').unwrap();
+    let named = format!("{}{}", &before[before.len() - 16..], &last[..16]);
+    assert!(last.ends_with('~'), "{reply}");
+    assert_eq!(running.access(200).await["trace_id"], named);
+
+    // An instance of before, which is another edition of the same service.
+    let topic = Subject::parse("metropolis.announce.front.old").unwrap();
+    let old = json!({
+        "type": "io.nats.micro.v1.info_response", "name": "front", "id": "old", "version": "0.0.1",
+        "metadata": {}, "description": "", "endpoints": [],
+    });
+    let announcement = Outgoing {
+        payload: old.to_string().into(),
+        ..Outgoing::empty(topic)
+    };
+    bus.publish(announcement, Instant::now() + SOON)
+        .await
+        .unwrap();
+    eventually(SOON, async || {
+        assert_eq!(running.ask("/telling/a", &[]).await.0, 200);
+        let seen = witness.next().await.unwrap();
+        let header = seen.headers.get("traceparent").map(str::to_owned);
+        let is_named = seen.reply.unwrap().as_str().ends_with('~');
+        assert_eq!(header.is_none(), is_named);
+        header.is_some_and(|header| header.ends_with("-00"))
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ fn announced(name: &str, id: &str, version: &str) -> Announced {
         edition: Arc::new(Edition {
             name: name.to_owned(),
             version: version.to_owned(),
+            reads_trace_in_reply: false,
             endpoints: Vec::new(),
             left_out: 0,
         }),

@@ -16,36 +16,10 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-#[test]
-fn a_token_is_read_as_it_was_written() {
-    for (slot, nonce) in [(0, 0), (1, 0xdead_beef), (IN_FLIGHT_MAX, u64::MAX)] {
-        let token = Token { slot, nonce };
-        let mut text = BytesMut::new();
-        write_token(&mut text, token);
-        assert_eq!(read_token(&text), Some(token));
-    }
-}
-
-#[test]
-fn another_spelling_of_a_token_is_none() {
-    for text in [
-        "",
-        "0",
-        "00000000000000000000000",
-        "0000000000000000000000000",
-        "+00000000000000000000000",
-        "0000000000000000000000aB",
-        "00000000000000000000.000",
-        "\u{20ac}000000000000000000000",
-    ] {
-        assert_eq!(read_token(text.as_bytes()), None, "{text}");
-    }
-}
-
 #[tokio::test]
 async fn the_first_answer_wins_and_frees_the_slot() {
     let mux = Mux::new("test");
-    let (pending, reply) = mux.open(soon(), None).unwrap();
+    let (pending, reply) = mux.open(soon(), None, None).unwrap();
     assert!(mux.owns(&reply));
     mux.complete(&reply, answer());
     mux.complete(&reply, answer());
@@ -57,12 +31,26 @@ async fn the_first_answer_wins_and_frees_the_slot() {
 #[tokio::test]
 async fn an_old_reply_subject_does_not_answer_the_next_request() {
     let mux = Mux::new("test");
-    let (_, old) = mux.open(soon(), None).unwrap();
-    let (pending, reply) = mux.open(soon(), None).unwrap();
+    let (_, old) = mux.open(soon(), None, None).unwrap();
+    let (pending, reply) = mux.open(soon(), None, None).unwrap();
     mux.complete(&old, answer());
     assert_eq!(mux.late(), 1);
     mux.fail(reply.as_bytes(), RequestError::NoResponders);
     assert_eq!(pending.await.unwrap_err(), RequestError::NoResponders);
+}
+
+#[tokio::test]
+async fn a_reply_subject_names_the_trace_it_is_given_and_is_answered_as_any() {
+    let mux = Mux::new("test");
+    let trace = TraceId::random();
+    let (pending, reply) = mux.open(soon(), None, Some(trace)).unwrap();
+    assert_eq!(TraceId::of_reply(reply.as_bytes()), Some(trace));
+    mux.complete(&reply, answer());
+    assert_eq!(pending.await.unwrap().payload, "answer");
+
+    let foreign = TraceId::from_bytes([7; 16]);
+    let (_, reply) = mux.open(soon(), None, foreign).unwrap();
+    assert_eq!(TraceId::of_reply(reply.as_bytes()), None);
 }
 
 #[tokio::test]
@@ -80,7 +68,7 @@ async fn foreign_subjects_below_the_prefix_are_counted() {
 async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
     let mux = Mux::new("test");
     let (pending, _) = mux
-        .open(Instant::now() + Duration::from_millis(30), None)
+        .open(Instant::now() + Duration::from_millis(30), None, None)
         .unwrap();
     assert_eq!(pending.await.unwrap_err(), RequestError::TimedOut);
     assert_eq!(mux.in_flight(), 0);
@@ -94,7 +82,7 @@ async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let (again, _) = mux
-        .open(Instant::now() + Duration::from_millis(30), None)
+        .open(Instant::now() + Duration::from_millis(30), None, None)
         .unwrap();
     assert_eq!(again.await.unwrap_err(), RequestError::TimedOut);
 }
@@ -103,7 +91,7 @@ async fn a_request_nobody_answers_times_out_and_the_sweeper_sleeps() {
 async fn a_lost_connection_fails_long_waits_soon() {
     let mux = Mux::new("test");
     let (pending, _) = mux
-        .open(Instant::now() + Duration::from_secs(3600), None)
+        .open(Instant::now() + Duration::from_secs(3600), None, None)
         .unwrap();
     mux.connection_lost();
     let waited = tokio::time::timeout(Duration::from_secs(5), pending).await;
@@ -114,10 +102,10 @@ async fn a_lost_connection_fails_long_waits_soon() {
 async fn no_more_requests_than_the_bound_and_none_once_closed() {
     let mux = Mux::new("test");
     let mut pending: Vec<_> = (0..IN_FLIGHT_MAX)
-        .map(|_| mux.open(soon(), None).unwrap().0)
+        .map(|_| mux.open(soon(), None, None).unwrap().0)
         .collect();
     assert_eq!(
-        mux.open(soon(), None).unwrap_err(),
+        mux.open(soon(), None, None).unwrap_err(),
         RequestError::Overloaded
     );
     pending.truncate(1);
@@ -128,7 +116,7 @@ async fn no_more_requests_than_the_bound_and_none_once_closed() {
         RequestError::ConnectionLost
     );
     assert_eq!(
-        mux.open(soon(), None).unwrap_err(),
+        mux.open(soon(), None, None).unwrap_err(),
         RequestError::NotConnected
     );
 }

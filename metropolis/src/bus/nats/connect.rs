@@ -106,7 +106,9 @@ async fn check_inbox(
     let gone = || Failed::Yet("the server closed the connection".to_owned());
     let link = connection.begin(dialled).ok_or_else(gone)?;
     // A slot of its own, which a refusal of the inbox ends, before the answer to the ping.
-    let pending = connection.mux.open(Instant::now() + INBOX_TIMEOUT, None);
+    let pending = connection
+        .mux
+        .open(Instant::now() + INBOX_TIMEOUT, None, None);
     let (pending, _) = pending.map_err(|error| Failed::Yet(error.to_string()))?;
     let confirmed = link.ping(Instant::now() + INBOX_TIMEOUT).await;
     if let Some(Err(RequestError::Denied)) = pending.now_or_never() {

@@ -1,24 +1,49 @@
 //! Random numbers nobody can guess, fetched from the operating system a batch at a time.
 
+use std::cell::RefCell;
+use std::num::NonZeroU64;
+use std::sync::OnceLock;
+
 /// Numbers fetched at once: a system call per request would cost more than the request's own bookkeeping.
 const BATCH: usize = 128;
 const NUMBER: usize = size_of::<u64>();
 
-/// An endless supply of unguessable numbers.
-pub(super) struct Nonces {
+/// An endless supply of numbers.
+struct Numbers {
     bytes: [u8; BATCH * NUMBER],
     used: usize,
 }
 
-impl Nonces {
-    pub(super) fn new() -> Self {
+thread_local! {
+    static NUMBERS: RefCell<Numbers> = const { RefCell::new(Numbers::new()) };
+}
+
+/// A number.
+pub(crate) fn number() -> NonZeroU64 {
+    NUMBERS.with_borrow_mut(|numbers| {
+        loop {
+            if let Some(number) = NonZeroU64::new(numbers.next()) {
+                return number;
+            }
+        }
+    })
+}
+
+/// The number of this process, always the same.
+pub(crate) fn of_process() -> NonZeroU64 {
+    static NUMBER: OnceLock<NonZeroU64> = OnceLock::new();
+    *NUMBER.get_or_init(number)
+}
+
+impl Numbers {
+    const fn new() -> Self {
         Self {
             bytes: [0; BATCH * NUMBER],
             used: BATCH,
         }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         if self.used == BATCH {
             fill(&mut self.bytes);
             self.used = 0;
@@ -27,13 +52,6 @@ impl Nonces {
         number.copy_from_slice(&self.bytes[self.used * NUMBER..][..NUMBER]);
         self.used += 1;
         u64::from_ne_bytes(number)
-    }
-}
-
-/// Shows none of the numbers: whoever knows one could answer a request.
-impl std::fmt::Debug for Nonces {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Nonces").finish_non_exhaustive()
     }
 }
 

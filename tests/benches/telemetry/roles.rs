@@ -150,7 +150,9 @@ async fn worker() {
 async fn gateway() {
     let settings = Settings::from_env().expect("good settings");
     let bus = connect(&settings, "gateway").await.expect("a server");
-    let gateway = Gateway::configured(bus, &settings).with_listen(([127, 0, 0, 1], 0).into());
+    let gateway = Gateway::configured(bus, &settings)
+        .with_discovery()
+        .with_listen(([127, 0, 0, 1], 0).into());
     let gateway = gateway.start().await.expect("a port is free");
     ready(Some(gateway.address()));
     keep(gateway);

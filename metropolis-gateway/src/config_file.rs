@@ -50,6 +50,7 @@ const SETTINGS: &[&str] = &[
     "stop-timeout",
     "discovery-interval",
     "threads",
+    "busy-poll",
     "bucket",
     "docs",
     "console",

@@ -4,6 +4,7 @@
 //! route it is was settled before, and what a failure looks like is `status`'s to say.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use self::body::{Content, Kind};
 use self::places::{Places, Taken};
 use crate::access::Passage;
 use crate::admission::Instances;
+use crate::busy_poll::BusyPoll;
 use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
 use crate::status::Refusal;
@@ -68,17 +70,20 @@ pub(crate) struct Forwarding {
     pub(crate) headers: Vec<HeaderName>,
     /// Whether clients are listened to in what they say of traces.
     pub(crate) trusts_traces: bool,
+    /// `None` where threads sleep while they wait for answers.
+    pub(crate) busy_poll: Option<Arc<BusyPoll>>,
 }
 
 impl Forwarding {
-    /// The same over another connection.
-    pub(crate) fn over(&self, bus: Bus) -> Self {
+    /// The same over another connection, for a thread that may stay awake while it waits.
+    pub(crate) fn over(&self, bus: Bus, busy_poll: Option<Arc<BusyPoll>>) -> Self {
         Self {
             client: Client::new(bus.clone()),
             bus,
             body_max: self.body_max.clone(),
             headers: self.headers.clone(),
             trusts_traces: self.trusts_traces,
+            busy_poll,
         }
     }
 }
@@ -190,7 +195,11 @@ pub(crate) async fn forward<B: Body<Data = Bytes> + Unpin>(
         trace: &trace,
         in_reply,
     };
-    let answered = forwarding.client.exchange(outgoing, exchange).await;
+    let answer = pin!(forwarding.client.exchange(outgoing, exchange));
+    let answered = match &forwarding.busy_poll {
+        Some(busy_poll) => busy_poll.wait_for(answer).await,
+        None => answer.await,
+    };
     passage.by(answered.instance);
     task.note(&answered.outcome);
     let success = answered.outcome?;

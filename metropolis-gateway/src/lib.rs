@@ -44,6 +44,7 @@ mod access;
 mod admin;
 mod admission;
 mod assets;
+mod busy_poll;
 mod console;
 mod discovery;
 mod fixed;
@@ -102,6 +103,7 @@ pub struct Gateway {
     trusts_traces: Option<bool>,
     docs: bool,
     console: bool,
+    busy_polls: bool,
 }
 
 /// Runs a worker and a gateway in one process, as the environment wants them, until SIGTERM or ctrl-c.
@@ -149,6 +151,7 @@ impl Gateway {
             trusts_traces: None,
             docs: true,
             console: true,
+            busy_polls: true,
         }
     }
 
@@ -166,6 +169,7 @@ impl Gateway {
             trusts_traces: settings.trust_trace,
             docs: settings.docs,
             console: settings.console,
+            busy_polls: settings.busy_poll,
             ..Self::new(bus)
         }
     }
@@ -322,6 +326,15 @@ impl Gateway {
     #[must_use]
     pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);
+        self
+    }
+
+    /// Lets a thread sleep as soon as it has nothing to do. Otherwise one of the [threads](Self::with_threads) stays awake for
+    /// 200 µs when the only request it has waits for an answer, which is there sooner then, for more processor time.
+    /// `METROPOLIS_BUSY_POLL`.
+    #[must_use]
+    pub fn without_busy_poll(mut self) -> Self {
+        self.busy_polls = false;
         self
     }
 

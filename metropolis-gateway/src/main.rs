@@ -47,6 +47,10 @@ struct Flags {
     /// Threads that serve connections; one for each core otherwise, eight at most [env: METROPOLIS_THREADS]
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
+    /// Whether a thread stays awake for 200 µs when its only request waits for an answer; 1 otherwise
+    /// [env: METROPOLIS_BUSY_POLL]
+    #[arg(long, value_name = "0|1")]
+    busy_poll: Option<String>,
     /// Whether /docs is answered, the page about the routes; 1 otherwise [env: METROPOLIS_DOCS]
     #[arg(long, value_name = "0|1")]
     docs: Option<String>,
@@ -234,6 +238,7 @@ impl Flags {
                 "METROPOLIS_THREADS",
                 self.threads.map(|count| count.to_string()),
             ),
+            ("METROPOLIS_BUSY_POLL", self.busy_poll.clone()),
             ("METROPOLIS_BUCKET", self.bucket.clone()),
             ("METROPOLIS_DOCS", self.docs.clone()),
             ("METROPOLIS_CONSOLE", self.console.clone()),

@@ -64,16 +64,21 @@ impl Server {
     /// A server whose connections are served by so many threads, or by as many as there are cores.
     ///
     /// Unless it is told how many, a runtime of one thread, which is somebody's wish, serves them itself. So does a runtime
-    /// whose tasks are asked: otherwise a task that waits would have to wake a thread of ours for each answer.
+    /// whose tasks are asked: otherwise a task that waits would have to wake a thread of ours for each answer. Such a runtime
+    /// is not kept awake, whether this server `busy_polls` or not.
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub(crate) async fn start(site: Arc<Site>, threads: Option<NonZeroUsize>) -> io::Result<Self> {
+    pub(crate) async fn start(
+        site: Arc<Site>,
+        threads: Option<NonZeroUsize>,
+        busy_polls: bool,
+    ) -> io::Result<Self> {
         let (alive, gone) = mpsc::channel(1);
         let is_alone = Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread;
         let threads = match threads {
             None if is_alone || site.is_within_this_process() => None,
-            count => Some(Arc::new(Threads::start(&site, count).await?)),
+            count => Some(Arc::new(Threads::start(&site, count, busy_polls).await?)),
         };
         Ok(Self {
             threads,

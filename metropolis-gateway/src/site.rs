@@ -33,6 +33,7 @@ use self::readiness::Readiness;
 use self::routes::{Routes, Target};
 use crate::access::Passage;
 use crate::admin::{self, OwnPaths, Pages};
+use crate::busy_poll::BusyPoll;
 use crate::console::{About, Console};
 use crate::fixed::{self, StaticRoute};
 use crate::forward::{BodyMax, Forwarding, forward};
@@ -150,6 +151,7 @@ impl Site {
                 body_max,
                 headers: plan.headers,
                 trusts_traces: plan.trusts_traces,
+                busy_poll: None,
             },
             base,
             watching: Arc::new(watching),
@@ -157,8 +159,8 @@ impl Site {
     }
 
     /// The same site for another thread, with a connection to the bus of its own, or this one's if there is none to be
-    /// had.
-    pub(crate) async fn sibling(&self) -> Self {
+    /// had. That thread may stay awake while it waits.
+    pub(crate) async fn sibling(&self, busy_poll: Option<Arc<BusyPoll>>) -> Self {
         let bus = match self.forwarding.bus.sibling().await {
             Ok(bus) => bus,
             Err(error) => {
@@ -168,7 +170,7 @@ impl Site {
         };
         Self {
             board: Arc::clone(&self.board),
-            forwarding: self.forwarding.over(bus),
+            forwarding: self.forwarding.over(bus, busy_poll),
             readiness: Arc::clone(&self.readiness),
             base: Arc::clone(&self.base),
             metrics: Arc::clone(&self.metrics),

@@ -131,7 +131,7 @@ pub(crate) async fn gateway(gateway: Gateway) -> Result<RunningGateway, StartErr
     let site = Arc::new(Site::new(&catalog, plan)?);
     let workers = workers::start(gateway.workers).await?;
     site.show(&workers);
-    let server = Server::start(Arc::clone(&site), gateway.threads).await;
+    let server = Server::start(Arc::clone(&site), gateway.threads, gateway.busy_polls).await;
     let mut server = server.map_err(StartError::Threads)?;
     server.listen(public.0, Side::Public);
     if let Some((listener, _)) = admin {

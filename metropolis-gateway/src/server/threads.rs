@@ -20,6 +20,7 @@ use tokio::task::{self, JoinSet};
 
 use self::balance::balance;
 use super::Guest;
+use crate::busy_poll::BusyPoll;
 use crate::site::Site;
 
 mod balance;
@@ -43,6 +44,7 @@ type Rooms = Arc<[Room]>;
 struct Room {
     arrivals: mpsc::UnboundedSender<Arrival>,
     runtime: Handle,
+    busy_poll: Option<Arc<BusyPoll>>,
     /// Connections on it, or on their way to it.
     seats: AtomicUsize,
     /// The part of the time in which it was awake of late, in thousandths, and something for each that has come since.
@@ -84,9 +86,11 @@ impl Room {
         }
     }
 
-    /// The time in which its thread did not sleep, so far.
+    /// The time in which its thread was at work, so far.
     fn awake(&self) -> Duration {
-        self.runtime.metrics().worker_total_busy_duration(0)
+        let awake = self.runtime.metrics().worker_total_busy_duration(0);
+        let waiting = self.busy_poll.as_ref().map(|busy_poll| busy_poll.spent());
+        awake.saturating_sub(waiting.unwrap_or_default())
     }
 }
 
@@ -147,19 +151,31 @@ impl Threads {
     ///
     /// # Errors
     /// When the system gives no thread or no runtime.
-    pub(super) async fn start(site: &Arc<Site>, count: Option<NonZeroUsize>) -> io::Result<Self> {
+    pub(super) async fn start(
+        site: &Arc<Site>,
+        count: Option<NonZeroUsize>,
+        busy_polls: bool,
+    ) -> io::Result<Self> {
         let mut rooms = Vec::new();
         let mut handles = Vec::new();
         let mut ready = Vec::new();
         for number in 0..count.map_or_else(default_count, NonZeroUsize::get) {
             let (arrivals, arriving) = mpsc::unbounded_channel();
             let (is_ready, readiness) = oneshot::channel();
-            let (handle, runtime) = start(number, Arc::clone(site), is_ready, arriving)?;
+            let busy_poll = busy_polls.then(Arc::<BusyPoll>::default);
+            let (handle, runtime) = start(
+                number,
+                Arc::clone(site),
+                busy_poll.clone(),
+                is_ready,
+                arriving,
+            )?;
             handles.push(handle);
             ready.push(readiness);
             rooms.push(Room {
                 arrivals,
                 runtime,
+                busy_poll,
                 seats: AtomicUsize::default(),
                 load: AtomicUsize::default(),
                 period: AtomicU64::new(1),
@@ -208,6 +224,7 @@ impl Threads {
 fn start(
     number: usize,
     site: Arc<Site>,
+    busy_poll: Option<Arc<BusyPoll>>,
     ready: oneshot::Sender<()>,
     arriving: mpsc::UnboundedReceiver<Arrival>,
 ) -> io::Result<(JoinHandle<()>, Handle)> {
@@ -215,18 +232,19 @@ fn start(
     let handle = runtime.handle().clone();
     let thread = thread::Builder::new()
         .name(format!("gateway-{number}"))
-        .spawn(move || serve_all(&runtime, &site, ready, arriving))?;
+        .spawn(move || serve_all(&runtime, &site, busy_poll, ready, arriving))?;
     Ok((thread, handle))
 }
 
 fn serve_all(
     runtime: &Runtime,
     site: &Site,
+    busy_poll: Option<Arc<BusyPoll>>,
     ready: oneshot::Sender<()>,
     mut arriving: mpsc::UnboundedReceiver<Arrival>,
 ) {
     runtime.block_on(async {
-        let site = Arc::new(site.sibling().await);
+        let site = Arc::new(site.sibling(busy_poll).await);
         // Whoever started this may have gone.
         let _ = ready.send(());
         while let Some(arrival) = arriving.recv().await {

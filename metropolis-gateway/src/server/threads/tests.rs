@@ -20,7 +20,7 @@ const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
 
 async fn start() -> (Server, SocketAddr) {
     let site = Arc::new(site([]).expect("no problems"));
-    let mut server = Server::start(site, NonZeroUsize::new(2))
+    let mut server = Server::start(site, NonZeroUsize::new(2), true)
         .await
         .expect("threads");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -14,8 +14,11 @@ use metropolis::route::{Route, Segment};
 use metropolis::subject::{Pattern, Queue, Token};
 use serde::Serialize;
 
+use self::readers::TraceReaders;
 use crate::discovery::{ENDPOINTS_MAX, Edition, Group, Offered, Seen, Unread};
 use crate::operation::{Format, Operation, Promise, Source, TIMEOUT_MAX};
+
+mod readers;
 
 /// Operations of services on the bus that one gateway serves.
 const OPERATIONS_MAX: usize = 8192;
@@ -30,6 +33,7 @@ pub(crate) struct Admitted {
     pub(crate) operations: Vec<Arc<Operation>>,
     pub(crate) services: Vec<Service>,
     pub(crate) quarantined: Vec<Quarantined>,
+    pub(crate) readers: TraceReaders,
     /// Answers that could not be read, since the start; nobody knows whose they were.
     pub(crate) unread_answers: u64,
 }
@@ -42,17 +46,6 @@ pub(crate) struct Service {
     pub(crate) service: String,
     pub(crate) version: String,
     pub(crate) instances: Vec<String>,
-    /// Whether it reads the trace of a request that nobody records from the reply subject.
-    #[serde(skip)]
-    pub(crate) reads_trace_in_reply: bool,
-}
-
-/// All instances of a service together, whatever versions they are of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Instances {
-    pub(crate) count: usize,
-    /// Whether each of them reads the trace of a request that nobody records from the reply subject.
-    pub(crate) read_trace_in_reply: bool,
 }
 
 /// A service on the bus that is not.
@@ -78,6 +71,7 @@ pub(crate) fn admit(own: &[Arc<Operation>], seen: &Seen, served: &HashSet<u64>) 
     own.iter()
         .for_each(|operation| taken.put(Arc::clone(operation)));
     let mut admitted = Admitted {
+        readers: TraceReaders::of(seen),
         unread_answers: seen.unread_answers,
         ..Admitted::default()
     };
@@ -90,7 +84,6 @@ pub(crate) fn admit(own: &[Arc<Operation>], seen: &Seen, served: &HashSet<u64>) 
                 service,
                 version,
                 instances,
-                reads_trace_in_reply: group.edition.reads_trace_in_reply,
             }),
             Err(reason) => admitted.quarantined.push(Quarantined {
                 service,

@@ -21,7 +21,6 @@ use metropolis::{CallError, Client};
 use self::body::{Content, Kind};
 use self::places::{Places, Taken};
 use crate::access::Passage;
-use crate::admission::Instances;
 use crate::busy_poll::BusyPoll;
 use crate::metrics::{Meter, Metrics};
 use crate::operation::{Format, Operation};
@@ -55,8 +54,16 @@ pub(crate) struct TaskRoute {
     status: StatusCode,
     /// `None` where it is not known how many workers serve it: then only they can say that they are full.
     places: Option<Places>,
-    /// Whether all workers read the trace of a request that nobody records from the reply subject.
     read_trace_in_reply: bool,
+}
+
+/// What is known of the workers behind a task.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind {
+    /// How many there are; `None` where nobody has announced one.
+    pub(crate) instances: Option<usize>,
+    /// Whether all of them read the trace of a request that nobody records from the reply subject.
+    pub(crate) read_trace_in_reply: bool,
 }
 
 /// What all routes share.
@@ -93,7 +100,7 @@ impl TaskRoute {
     pub(crate) fn of(
         operation: &Arc<Operation>,
         route: &Route,
-        instances: Option<Instances>,
+        behind: Behind,
         metrics: &Metrics,
     ) -> Self {
         let status = operation.contract().status;
@@ -104,8 +111,8 @@ impl TaskRoute {
             takes_body: route.method.has_body(),
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
             operation: Arc::clone(operation),
-            places: instances.map(|instances| Places::of(instances.count)),
-            read_trace_in_reply: instances.is_some_and(|all| all.read_trace_in_reply),
+            places: behind.instances.map(Places::of),
+            read_trace_in_reply: behind.read_trace_in_reply,
         }
     }
 

@@ -330,7 +330,7 @@ impl Gateway {
     }
 
     /// Lets a thread sleep as soon as it has nothing to do. Otherwise one of the [threads](Self::with_threads) stays awake for
-    /// 200 µs when the only request it has waits for an answer, which is there sooner then, for more processor time.
+    /// up to 200 µs when the only request it has waits for an answer, which is there sooner then, for more processor time.
     /// `METROPOLIS_BUSY_POLL`.
     #[must_use]
     pub fn without_busy_poll(mut self) -> Self {

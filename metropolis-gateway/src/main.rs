@@ -47,7 +47,7 @@ struct Flags {
     /// Threads that serve connections; one for each core otherwise, eight at most [env: METROPOLIS_THREADS]
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
-    /// Whether a thread stays awake for 200 µs when its only request waits for an answer; 1 otherwise
+    /// Whether a thread stays awake for up to 200 µs when its only request waits for an answer; 1 otherwise
     /// [env: METROPOLIS_BUSY_POLL]
     #[arg(long, value_name = "0|1")]
     busy_poll: Option<String>,

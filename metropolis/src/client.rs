@@ -154,8 +154,9 @@ pub struct Exchange<'e> {
     pub timeout: Duration,
     /// The trace of whoever sends it.
     pub trace: &'e Trace,
-    /// A trace that nobody records and that no header tells of: the reply subject names it. For services that read it
-    /// there, as [`METADATA_TRACE_IN_REPLY`](crate::service::METADATA_TRACE_IN_REPLY) says.
+    /// A trace that nobody records and that no header tells of: the reply subject names it. For one that has begun in this
+    /// process, another is not told, and for one request alone of that trace; towards services that read it there, as
+    /// [`METADATA_TRACE_IN_REPLY`](crate::service::METADATA_TRACE_IN_REPLY) says.
     pub in_reply: Option<TraceId>,
 }
 
@@ -231,7 +232,7 @@ impl Client {
         outgoing: Outgoing,
         exchange: Exchange<'c>,
     ) -> impl Future<Output = Answered> + Send + 'c {
-        exchange.of(&self.bus, outgoing)
+        exchange.make(&self.bus, outgoing)
     }
 }
 
@@ -344,7 +345,7 @@ where
                 trace: &self.trace,
                 in_reply: None,
             };
-            let success = exchange.of(&self.bus, message).await.outcome?;
+            let success = exchange.make(&self.bus, message).await.outcome?;
             (self.decode)(&success).map_err(CallError::Undecodable)
         })
     }
@@ -359,7 +360,7 @@ pub fn limit(headers: &mut Headers, timeout: Duration) {
 }
 
 impl Exchange<'_> {
-    async fn of(self, bus: &Bus, mut outgoing: Outgoing) -> Answered {
+    async fn make(self, bus: &Bus, mut outgoing: Outgoing) -> Answered {
         if self.timeout.is_zero() {
             return Answered {
                 outcome: Err(CallError::Expired),

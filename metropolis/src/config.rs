@@ -81,7 +81,7 @@ pub struct Settings {
     /// none on the embedded bus, where the runtime of the tasks serves them.
     pub threads: Option<NonZeroUsize>,
     /// `METROPOLIS_BUSY_POLL`: `0` lets a thread of a gateway sleep as soon as it has nothing to do; otherwise it stays awake
-    /// for 200 µs when the only request it has waits for an answer.
+    /// for up to 200 µs when the only request it has waits for an answer.
     pub busy_poll: bool,
     /// `METROPOLIS_DOCS`: `0` answers no `/docs`, the gateway's page about its routes; on otherwise.
     pub docs: bool,

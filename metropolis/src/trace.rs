@@ -33,7 +33,7 @@ const SAMPLED: u8 = 1;
 const DIGITS: usize = 32;
 
 /// Ends a reply subject that names a trace, and says that nobody records it. There are no headers then for a server to look
-/// through, which would cost it more than all that is done for such a request elsewhere.
+/// through, which would cost it more than all else costs that telemetry does for such a request.
 pub(crate) const IN_REPLY: u8 = b'~';
 
 /// The name of a trace: 16 bytes, of which not all are zero, written as 32 hexadecimal digits.
@@ -127,6 +127,7 @@ impl TraceContext {
     pub fn unrecorded(trace_id: TraceId) -> Self {
         Self {
             trace_id,
+            // As good as a number that is drawn, and known already.
             span_id: NonZeroU64::new(trace_id.0.get() as u64).unwrap_or(NonZeroU64::MIN),
             is_sampled: false,
         }

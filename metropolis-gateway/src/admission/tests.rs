@@ -200,3 +200,53 @@ fn announcements_that_cannot_be_read_are_lines_of_those_who_made_them() {
     );
     assert_eq!(admitted.services.len(), 1);
 }
+
+/// One that says that it reads traces in reply subjects.
+fn reading(mut group: Group) -> Group {
+    let edition = Arc::get_mut(&mut group.edition).expect("nobody shares it yet");
+    edition.reads_trace_in_reply = true;
+    group
+}
+
+#[test]
+fn workers_read_traces_in_reply_subjects_where_all_who_subscribe_say_so() {
+    let new = || reading(group(1, "a", "2.0.0", &["a.x", "a.{id}.get"]));
+    let have = |own: &[Arc<Operation>], seen: &Seen, subject: &str| {
+        let admitted = admit(own, seen, &HashSet::new());
+        let mut operations = admitted.operations.iter();
+        let operation = operations.find(|operation| operation.pattern.as_str() == subject);
+        admitted.readers.have(operation.expect("it is served"))
+    };
+    let alone = seen(&[new()]);
+    assert!(have(&[], &alone, "a.x"));
+    assert!(have(&[], &alone, "a.{id}.get"));
+
+    // What counts is who subscribes, not which package declares it.
+    assert!(have(&[linked("a.x")], &alone, "a.x"));
+    let mut declared = Operation::clone(&linked("foreign.x"));
+    declared.service = "a".to_owned();
+    assert!(!have(&[Arc::new(declared)], &alone, "foreign.x"));
+    let mut fixed = Operation::clone(&linked("a.x"));
+    fixed.source = Source::Fixed;
+    assert!(!have(&[Arc::new(fixed)], &alone, "a.x"));
+
+    let old = group(2, "a", "1.0.0", &["a.x"]);
+    assert!(!have(&[], &seen(&[new(), old.clone()]), "a.x"));
+    assert!(have(&[], &seen(&[new(), old]), "a.{id}.get"));
+    let other = group(3, "b", "1.0.0", &["a.x"]);
+    assert!(!have(&[], &seen(&[new(), other]), "a.x"));
+    let quarantined = group(4, "c", "1.0.0", &["a.x", "a.y > GET /_routes"]);
+    let with_quarantined = seen(&[new(), quarantined]);
+    let admitted = admit(&[], &with_quarantined, &HashSet::new());
+    assert_eq!(admitted.quarantined.len(), 1);
+    assert!(!have(&[], &with_quarantined, "a.x"));
+    let with_unread = Seen {
+        unread: vec![Unread {
+            service: "a".to_owned(),
+            id: "i".to_owned(),
+            why: "is nothing".to_owned(),
+        }],
+        ..seen(&[new()])
+    };
+    assert!(!have(&[], &with_unread, "a.x"));
+}

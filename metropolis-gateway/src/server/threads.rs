@@ -78,6 +78,24 @@ pub(super) struct Seat {
 }
 
 impl Room {
+    fn new(
+        arrivals: mpsc::UnboundedSender<Arrival>,
+        runtime: Handle,
+        busy_poll: Option<Arc<BusyPoll>>,
+    ) -> Self {
+        Self {
+            arrivals,
+            runtime,
+            busy_poll,
+            seats: AtomicUsize::default(),
+            load: AtomicUsize::default(),
+            period: AtomicU64::new(1),
+            active: AtomicUsize::default(),
+            leaving: AtomicUsize::default(),
+            target: AtomicUsize::default(),
+        }
+    }
+
     /// A thread that has ended has no time for anybody.
     fn load(&self) -> usize {
         match self.arrivals.is_closed() {
@@ -172,17 +190,7 @@ impl Threads {
             )?;
             handles.push(handle);
             ready.push(readiness);
-            rooms.push(Room {
-                arrivals,
-                runtime,
-                busy_poll,
-                seats: AtomicUsize::default(),
-                load: AtomicUsize::default(),
-                period: AtomicU64::new(1),
-                active: AtomicUsize::default(),
-                leaving: AtomicUsize::default(),
-                target: AtomicUsize::default(),
-            });
+            rooms.push(Room::new(arrivals, runtime, busy_poll));
         }
         for readiness in ready {
             // A thread that has ended instead is passed over, as one without time.

@@ -51,11 +51,8 @@ impl Collector for GatewayFigures {
             encoder,
             "metropolis_service_instances",
             "Instances of a service on the bus that is served.",
-            routes.instances().iter().map(|(service, all)| {
-                (
-                    vec![("service", Cow::Borrowed(&**service))],
-                    all.count as f64,
-                )
+            routes.instances().iter().map(|(service, count)| {
+                (vec![("service", Cow::Borrowed(&**service))], *count as f64)
             }),
         )?;
         gauge(

@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::base::{Base, Configuration};
 use crate::admin::{BuiltIn, OwnPaths};
-use crate::admission::{Admitted, Instances, Quarantined, Service, admit};
+use crate::admission::{Admitted, Quarantined, Service, admit};
 use crate::discovery::Seen;
-use crate::forward::TaskRoute;
+use crate::forward::{Behind, TaskRoute};
 use crate::metrics::{Meter, Metrics};
 use crate::openapi;
 use crate::operation::{Operation, Source};
@@ -36,7 +36,7 @@ pub(crate) struct Routes {
     pub(super) listing: Bytes,
     meters: Vec<Arc<Meter>>,
     tasks: usize,
-    instances: BTreeMap<String, Instances>,
+    instances: BTreeMap<String, usize>,
     /// What all of it was made of.
     pub(super) admitted: Arc<Admitted>,
 }
@@ -84,7 +84,7 @@ impl Routes {
             unreadable_answers: admitted.unread_answers,
         };
         let instances = instances(&admitted.services);
-        let tasks = tasks(operations, &instances, metrics);
+        let tasks = tasks(&admitted, &instances, metrics);
         let meters = tasks.iter().map(|(_, task)| Arc::clone(task.meter()));
         let meters: Vec<Arc<Meter>> = meters.chain(own_meters(metrics, paths)).collect();
         let listing = serde_json::to_vec(&listed).expect("a listing is plain data");
@@ -124,8 +124,8 @@ impl Routes {
         self.tasks
     }
 
-    /// The services on the bus that are served, and the instances of each.
-    pub(crate) fn instances(&self) -> &BTreeMap<String, Instances> {
+    /// The services on the bus that are served, and how many instances each has.
+    pub(crate) fn instances(&self) -> &BTreeMap<String, usize> {
         &self.instances
     }
 
@@ -137,30 +137,27 @@ impl Routes {
 
 /// Those of the operations that have a route, prepared.
 fn tasks<'o>(
-    operations: &'o [Arc<Operation>],
-    instances: &BTreeMap<String, Instances>,
+    admitted: &'o Admitted,
+    instances: &BTreeMap<String, usize>,
     metrics: &Metrics,
 ) -> Vec<(&'o Route, TaskRoute)> {
     let task = |operation: &'o Arc<Operation>| {
         let route = operation.route.as_ref()?;
         let is_service = operation.source != Source::Fixed;
         let instances = instances.get(&operation.service).filter(|_| is_service);
-        let instances = instances.copied();
-        Some((route, TaskRoute::of(operation, route, instances, metrics)))
+        let behind = Behind {
+            instances: instances.copied(),
+            read_trace_in_reply: admitted.readers.have(operation),
+        };
+        Some((route, TaskRoute::of(operation, route, behind, metrics)))
     };
-    operations.iter().filter_map(task).collect()
+    admitted.operations.iter().filter_map(task).collect()
 }
 
-fn instances(services: &[Service]) -> BTreeMap<String, Instances> {
+fn instances(services: &[Service]) -> BTreeMap<String, usize> {
     let mut instances = BTreeMap::new();
     for service in services {
-        let all = instances.entry(service.service.clone());
-        let all = all.or_insert(Instances {
-            count: 0,
-            read_trace_in_reply: true,
-        });
-        all.count += service.instances.len();
-        all.read_trace_in_reply &= service.reads_trace_in_reply;
+        *instances.entry(service.service.clone()).or_default() += service.instances.len();
     }
     instances
 }

@@ -72,7 +72,7 @@ enum State {
 }
 
 impl Mux {
-    /// Makes a mux with a prefix nobody can guess. `role` must be a subject token.
+    /// Makes a mux with a prefix nobody can guess who knows no trace of this process. `role` must be a subject token.
     pub(super) fn new(role: &str) -> Arc<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -278,7 +278,7 @@ impl Slots {
         if names_trace {
             self.arena.put_u8(trace::IN_REPLY);
         }
-        // A prefix of plain tokens and a token of hex digits make a literal subject.
+        // A prefix of plain tokens and a token of hex digits, with a mark or not, make a literal subject.
         Subject::known(self.arena.split().freeze())
     }
 

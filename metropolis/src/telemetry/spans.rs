@@ -109,11 +109,13 @@ impl Trace {
         span: impl FnOnce() -> Span,
     ) -> Self {
         let in_header = || TraceContext::parse(headers.get(trace::TRACEPARENT)?);
+        if let Some(parent) = in_header() {
+            return Self::begin(Some(parent), || headers.get(trace::TRACESTATE), span);
+        }
         let in_reply = || TraceId::of_reply(reply?.as_bytes()).map(TraceContext::unrecorded);
-        match in_header().or_else(in_reply) {
-            Some(parent) => Self::begin(Some(parent), || headers.get(trace::TRACESTATE), span),
-            None if is_recording() => Self::begin(None, || None, span),
-            None => Self::default(),
+        match in_reply() {
+            None if !is_recording() => Self::default(),
+            parent => Self::begin(parent, || None, span),
         }
     }
 
@@ -295,4 +297,31 @@ pub fn rename(span: &Span, name: String) {
 pub fn failed(span: &Span, why: &str) {
     span.record("otel.status_code", "ERROR");
     span.record("error.type", why);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(traceparent: Option<&str>, expected: &str) {
+        let reply = Subject::parse("_INBOX_a.00af7651916cd43dd.8448eb211c80319c00000007~");
+        let reply = reply.expect("a subject");
+        let mut headers = Headers::new();
+        if let Some(value) = traceparent {
+            headers
+                .append(trace::TRACEPARENT, value)
+                .expect("a good header");
+        }
+        let found = Trace::of_message(&headers, Some(&reply), Span::none);
+        let found = found.trace_id().map(|id| id.to_string());
+        assert_eq!(found.as_deref(), Some(expected), "{traceparent:?}");
+    }
+
+    #[test]
+    fn a_header_counts_more_than_the_reply_subject_unless_it_is_none() {
+        let (in_reply, other) = ("0af7651916cd43dd8448eb211c80319c", "7".repeat(32));
+        check(None, in_reply);
+        check(Some("nonsense"), in_reply);
+        check(Some(&format!("00-{other}-b7ad6b7169203331-00")), &other);
+    }
 }

@@ -265,6 +265,7 @@ async fn what_nobody_records_is_told_by_the_reply_subject_where_all_instances_re
     let running = Chain::start(choosy).await;
     let bus = crate::connect(&running.server, "witness").await;
     let mut witness = bus.subscribe("telling.*.get", None, 16).await.unwrap();
+    let mut behind = bus.subscribe("telling.back", None, 16).await.unwrap();
     assert_eq!(running.ask("/telling/a", &[]).await.0, 200);
     let seen = witness.next().await.unwrap();
     assert_eq!(seen.headers.get("traceparent"), None);
@@ -273,6 +274,10 @@ async fn what_nobody_records_is_told_by_the_reply_subject_where_all_instances_re
     let named = format!("{}{}", &before[before.len() - 16..], &last[..16]);
     assert!(last.ends_with('~'), "{reply}");
     assert_eq!(running.access(200).await["trace_id"], named);
+    // The worker has read it, and tells whom it calls.
+    let called = behind.next().await.unwrap();
+    let told = called.headers.get("traceparent").unwrap();
+    assert!(told.starts_with(&format!("00-{named}-")) && told.ends_with("-00"));
 
     // An instance of before, which is another edition of the same service.
     let topic = Subject::parse("metropolis.announce.front.old").unwrap();

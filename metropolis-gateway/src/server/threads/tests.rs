@@ -178,3 +178,27 @@ async fn a_body_that_nobody_reads_is_no_request_wherever_its_connection_goes() {
         assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     }
 }
+
+#[test]
+fn a_thread_that_only_waits_awake_is_not_at_work_and_one_that_has_waited_is() {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let busy_poll = Arc::new(BusyPoll::with_limit(SOON));
+    let (arrivals, _arriving) = mpsc::unbounded_channel();
+    let handle = runtime.handle().clone();
+    let room = Room::new(arrivals, handle, Some(Arc::clone(&busy_poll)));
+    let work = Duration::from_millis(50);
+    runtime.block_on(async {
+        let mut never = std::pin::pin!(std::future::pending::<()>());
+        let waits = busy_poll.wait_for(never.as_mut());
+        assert!(timeout(4 * work, waits).await.is_err());
+        sleep(Duration::from_millis(1)).await;
+        let waited = room.runtime.metrics().worker_total_busy_duration(0);
+        assert!(room.awake() < waited);
+        let before = room.awake();
+        let begun = Instant::now();
+        while begun.elapsed() < work {}
+        sleep(Duration::from_millis(1)).await;
+        assert!(room.awake() - before >= work - Duration::from_millis(1));
+    });
+}

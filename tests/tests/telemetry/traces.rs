@@ -283,7 +283,10 @@ async fn what_nobody_records_is_told_by_the_reply_subject_where_all_instances_re
     let topic = Subject::parse("metropolis.announce.front.old").unwrap();
     let old = json!({
         "type": "io.nats.micro.v1.info_response", "name": "front", "id": "old", "version": "0.0.1",
-        "metadata": {}, "description": "", "endpoints": [],
+        "metadata": {}, "description": "", "endpoints": [{
+            "name": "front", "subject": "telling.*.get", "queue_group": "worker",
+            "metadata": { "metropolis.subject": "telling.{text}.get" },
+        }],
     });
     let announcement = Outgoing {
         payload: old.to_string().into(),

@@ -51,7 +51,7 @@ impl BusyPoll {
     /// Waits for an answer, awake for a while if it is the only one this thread waits for.
     pub(crate) async fn wait_for<F: Future>(&self, mut answer: Pin<&mut F>) -> F::Output {
         let _place = self.enter();
-        if !self.is_alone() || !self.is_due() {
+        if !self.is_alone() || self.passes() {
             return answer.await;
         }
         if let Poll::Ready(output) = asked(answer.as_mut()).await {
@@ -92,11 +92,12 @@ impl BusyPoll {
         self.under_way.load(Ordering::Relaxed) == 1
     }
 
-    fn is_due(&self) -> bool {
+    /// Counts a request that might be waited for awake, and says whether it is not.
+    fn passes(&self) -> bool {
         let to_pass = self.to_pass.load(Ordering::Relaxed);
-        self.to_pass
-            .store(to_pass.saturating_sub(1), Ordering::Relaxed);
-        to_pass == 0
+        let left = to_pass.saturating_sub(1);
+        self.to_pass.store(left, Ordering::Relaxed);
+        to_pass > 0
     }
 
     fn spend(&self, time: Duration) {
@@ -169,26 +170,24 @@ mod tests {
     #[tokio::test]
     async fn it_sleeps_when_another_comes_or_time_is_up() {
         let busy_poll = BusyPoll::with_limit(Duration::from_secs(60));
-        let later = async {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            let _other = busy_poll.enter();
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            _ = times_asked(&busy_poll) => {}
-            () = later => {}
-        }
-        assert!(busy_poll.spent() < Duration::from_millis(50));
+        let mut never = pin!(std::future::pending::<()>());
+        let mut waits = pin!(busy_poll.wait_for(never.as_mut()));
+        let while_alone = timeout(Duration::from_millis(5), waits.as_mut()).await;
+        let spent = busy_poll.spent();
+        assert!(while_alone.is_err() && spent > Duration::ZERO);
+        let _other = busy_poll.enter();
+        let beside = timeout(Duration::from_millis(50), waits).await;
+        assert!(beside.is_err());
+        assert_eq!(busy_poll.spent(), spent);
         let busy_poll = BusyPoll::with_limit(Duration::ZERO);
         assert!(times_asked(&busy_poll).await <= 4);
-        assert!(!busy_poll.is_due(), "the next one is passed");
+        assert!(busy_poll.passes(), "the next one is");
     }
 
     #[test]
     fn it_is_tried_more_and_more_seldom_until_it_helps() {
         let busy_poll = BusyPoll::default();
-        let passed_before_next =
-            || std::iter::from_fn(|| (!busy_poll.is_due()).then_some(())).count();
+        let passed_before_next = || std::iter::from_fn(|| busy_poll.passes().then_some(())).count();
         for expected in [0, 1, 3, 7, 15, 31, 63, 63] {
             assert_eq!(passed_before_next(), expected);
             busy_poll.note(false);

@@ -233,11 +233,11 @@ impl Bus {
         outgoing: Outgoing,
         deadline: Instant,
     ) -> impl Future<Output = Result<Answer, RequestError>> + Send {
-        self.request_within(outgoing, deadline, None)
+        self.request_in_trace(outgoing, deadline, None)
     }
 
-    /// The same with a trace that the reply subject names.
-    pub(crate) fn request_within(
+    /// The same in a trace that the reply subject names.
+    pub(crate) fn request_in_trace(
         &self,
         outgoing: Outgoing,
         deadline: Instant,

@@ -370,7 +370,10 @@ impl Exchange<'_> {
         let span = sending(self.trace, "request", self.template, &mut outgoing);
         let subject = outgoing.subject.clone();
         let deadline = Instant::now() + self.timeout + GRACE;
-        let answered = match bus.request_within(outgoing, deadline, self.in_reply).await {
+        let answered = match bus
+            .request_in_trace(outgoing, deadline, self.in_reply)
+            .await
+        {
             Ok(answer) => read(answer),
             Err(error) => Answered {
                 outcome: Err(CallError::of_request(error, &subject, self.timeout)),

@@ -23,12 +23,8 @@ impl TraceReaders {
                 true => &mut readers.reading,
                 false => &mut readers.others,
             };
-            subjects.extend(
-                edition
-                    .endpoints
-                    .iter()
-                    .map(|offered| offered.subject.clone()),
-            );
+            let offered = edition.endpoints.iter();
+            subjects.extend(offered.map(|offered| offered.subject.clone()));
         }
         readers
     }

@@ -47,7 +47,7 @@ struct Room {
     busy_poll: Option<Arc<BusyPoll>>,
     /// Connections on it, or on their way to it.
     seats: AtomicUsize,
-    /// The part of the time in which it was awake of late, in thousandths, and something for each that has come since.
+    /// The part of the time in which it was at work of late, in thousandths, and something for each that has come since.
     load: AtomicUsize,
     /// Numbers the periods that `active` is counted in.
     period: AtomicU64,
@@ -105,7 +105,7 @@ impl Room {
     }
 
     /// The time in which its thread was at work, so far.
-    fn awake(&self) -> Duration {
+    fn worked(&self) -> Duration {
         let awake = self.runtime.metrics().worker_total_busy_duration(0);
         let waiting = self.busy_poll.as_ref().map(|busy_poll| busy_poll.spent());
         awake.saturating_sub(waiting.unwrap_or_default())

@@ -1,7 +1,7 @@
 //! Balance: which thread serves a connection. Connections are gathered on few threads while those have time, and spread
 //! over more when they have not.
 //!
-//! What counts is how much of the time a thread is awake. What each of its connections takes nobody knows, so those that
+//! What counts is how much of the time a thread is at work. What each of its connections takes nobody knows, so those that
 //! do something count as alike, and are moved by and by.
 
 use std::sync::atomic::Ordering;
@@ -17,13 +17,13 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// The whole, of which thousandths are told.
 pub(super) const ALL: usize = 1000;
 
-/// A thread that is awake for more of the time is full: some of its connections move.
+/// A thread that is at work for more of the time is full: some of its connections move.
 const FULL: usize = 850;
 
-/// They move to one that is awake for so much less, at least.
+/// They move to one that is at work for so much less, at least.
 const GAP: usize = 200;
 
-/// Two threads that are awake for less together are one too many. Less than full, so that nothing goes to and fro.
+/// Two threads that are at work for less together are one too many. Less than full, so that nothing goes to and fro.
 const GATHERED: usize = 600;
 const _: () = assert!(GATHERED < FULL);
 
@@ -36,7 +36,7 @@ pub(super) const ARRIVAL: usize = 2;
 /// What one thread did in a period.
 #[derive(Debug, Clone, Copy)]
 struct Share {
-    /// The part of the time in which it was awake, in thousandths.
+    /// The part of the time in which it was at work, in thousandths.
     load: usize,
     /// Its connections.
     seats: usize,
@@ -55,7 +55,7 @@ pub(super) async fn balance(rooms: Rooms) {
     if rooms.len() < 2 {
         return;
     }
-    let mut times: Vec<Duration> = rooms.iter().map(Room::awake).collect();
+    let mut times: Vec<Duration> = rooms.iter().map(Room::worked).collect();
     let mut last = Instant::now();
     let mut calm = 0;
     let mut ticks = interval(PERIOD);
@@ -80,9 +80,9 @@ pub(super) async fn balance(rooms: Rooms) {
 /// What each thread did since the last time, which was so long ago; begins another period.
 fn look(rooms: &Rooms, times: &mut [Duration], took: Duration) -> Vec<Share> {
     let look = |(room, time): (&Room, &mut Duration)| {
-        let now = room.awake();
-        let awake = now.saturating_sub(std::mem::replace(time, now));
-        let load = awake.as_micros() * ALL as u128 / took.as_micros().max(1);
+        let now = room.worked();
+        let worked = now.saturating_sub(std::mem::replace(time, now));
+        let load = worked.as_micros() * ALL as u128 / took.as_micros().max(1);
         room.load.store(load as usize, Ordering::Relaxed);
         room.active.store(0, Ordering::Relaxed);
         room.period.fetch_add(1, Ordering::Relaxed);

@@ -3,6 +3,9 @@
 //! A poll should take microseconds, and then the best place for it is where its message was taken. One that takes longer
 //! is worth a thread of its choice. While one takes 200 ms, whatever else was queued on that thread waits; so a task
 //! whose polls prove that long runs on a second runtime from then on, the slow lane, where only its like can suffer.
+//!
+//! On a core with too much to do a thread may lose it for milliseconds in the middle of a short poll. That makes no task
+//! slow: its calls would change threads for nothing just when there is no time for it.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -10,6 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+
+use self::usage::Usage;
+
+mod usage;
 
 /// A poll longer than this is long: its task is slow, and kept away from all others.
 const LONG_POLL: Duration = Duration::from_millis(5);
@@ -59,12 +66,21 @@ impl Pace {
 
     /// Makes one poll, which begins now; gives the time after it as well.
     pub(crate) fn measure<R>(&self, now: Instant, poll: impl FnOnce() -> R) -> (R, Instant) {
+        let before = self.is_watched().then(Usage::so_far);
         let was_in_a_call = IS_IN_A_CALL.replace(true);
         let polled = poll();
         IS_IN_A_CALL.set(was_in_a_call);
         let after = Instant::now();
-        self.note(after - now);
+        let took = after - now;
+        let is_long = |before: Usage| took > LONG_POLL && before.own_part_of(took) > LONG_POLL;
+        self.note(took, before.is_some_and(is_long));
         (polled, after)
+    }
+
+    /// Whether a poll might be long. It takes half a microsecond to look, which is too much for one that is quick as ever;
+    /// after a poll that is not, the next ones are watched.
+    fn is_watched(&self) -> bool {
+        self.quick.load(Ordering::Relaxed) < QUICK_MAX
     }
 
     /// Makes sure that a poll which may turn out long holds up nothing but itself.
@@ -74,8 +90,8 @@ impl Pace {
         }
     }
 
-    fn note(&self, took: Duration) {
-        if took > LONG_POLL {
+    fn note(&self, took: Duration, is_long: bool) {
+        if is_long {
             self.calm.store(0, Ordering::Relaxed);
             self.slow.store(true, Ordering::Relaxed);
         } else if count(&self.calm, CALM_AFTER) {
@@ -132,47 +148,4 @@ fn start() -> Option<Runtime> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn note(pace: &Pace, polls: u32, took: Duration) {
-        for _ in 0..polls {
-            pace.note(took);
-        }
-    }
-
-    #[test]
-    fn one_long_poll_makes_a_task_slow_and_many_others_make_it_ordinary() {
-        let pace = Pace::default();
-        note(&pace, 1, LONG_POLL / 2);
-        assert!(!pace.is_slow());
-        note(&pace, 1, LONG_POLL * 2);
-        assert!(pace.is_slow());
-        note(&pace, CALM_AFTER, LONG_POLL / 2);
-        assert!(!pace.is_slow() && !pace.is_quick());
-    }
-
-    #[test]
-    fn quick_polls_make_a_task_quick_until_several_are_not() {
-        let pace = Pace::default();
-        note(&pace, QUICK_AFTER - 1, QUICK_POLL);
-        assert!(!pace.is_quick());
-        note(&pace, 1, QUICK_POLL);
-        assert!(pace.is_quick());
-        note(&pace, 1, QUICK_POLL * 2);
-        assert!(!pace.is_quick() && !pace.is_slow());
-    }
-
-    #[test]
-    fn a_task_that_is_interrupted_now_and_then_stays_quick() {
-        let pace = Pace::default();
-        note(&pace, QUICK_MAX, QUICK_POLL);
-        for _ in 0..100 {
-            note(&pace, 1, QUICK_POLL * 2);
-            assert!(pace.is_quick());
-            note(&pace, QUICK_LOST, QUICK_POLL);
-        }
-        note(&pace, 3, QUICK_POLL * 2);
-        assert!(!pace.is_quick());
-    }
-}
+mod tests;

@@ -39,6 +39,7 @@ mod query;
 pub(crate) use body::whole;
 pub(crate) use body_max::BodyMax;
 pub(crate) use headers::{check_forwarded, forwarded_by_default};
+pub(crate) use places::give_way;
 pub(crate) use query::pairs;
 
 /// A task with its route, prepared once.

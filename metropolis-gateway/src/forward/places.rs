@@ -5,13 +5,29 @@
 //! more requests of the route are under way than all its instances have places. A stuck instance costs the others
 //! nothing that way, unlike limits that are guessed from the share of refusals: what it holds counts as taken.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// For how long what one worker said holds at most, whatever it asks for.
 const WINDOW_MAX: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// Whether this thread has refused somebody since it last gave way.
+    static HAS_REFUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets others have the core before this thread sleeps, if it has refused somebody meanwhile. A worker may be among them,
+/// and it should not be interrupted for each refusal: while it computes more come together, which take less of the core then.
+/// Where nobody else wants the core, nothing happens.
+pub(crate) fn give_way() {
+    if HAS_REFUSED.replace(false) {
+        thread::yield_now();
+    }
+}
 
 /// The requests of one route that are under way from this gateway.
 #[derive(Debug)]
@@ -58,6 +74,7 @@ impl Places {
         }
         match self.full_at(Instant::now()) {
             Some(full) if before >= full.places.saturating_mul(self.instances) => {
+                HAS_REFUSED.set(true);
                 Err(full.retry_after)
             }
             _ => Ok(taken),
@@ -119,6 +136,17 @@ mod tests {
         assert_eq!((taken, all.pop().map(Result::err)), (4, Some(Some(SOON))));
         drop(all);
         assert!(places.take().is_ok());
+    }
+
+    #[test]
+    fn a_thread_gives_way_once_after_it_has_refused_somebody() {
+        let places = Places::of(1);
+        places.note_full(ONE, SOON);
+        let _one = places.take();
+        assert!(!HAS_REFUSED.get());
+        assert!(places.take().is_err() && HAS_REFUSED.get());
+        give_way();
+        assert!(!HAS_REFUSED.get());
     }
 
     #[test]

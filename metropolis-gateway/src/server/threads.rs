@@ -21,6 +21,7 @@ use tokio::task::{self, JoinSet};
 use self::balance::balance;
 use super::Guest;
 use crate::busy_poll::BusyPoll;
+use crate::forward::give_way;
 use crate::site::Site;
 
 mod balance;
@@ -236,7 +237,10 @@ fn start(
     ready: oneshot::Sender<()>,
     arriving: mpsc::UnboundedReceiver<Arrival>,
 ) -> io::Result<(JoinHandle<()>, Handle)> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(give_way)
+        .build()?;
     let handle = runtime.handle().clone();
     let thread = thread::Builder::new()
         .name(format!("gateway-{number}"))

@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::usage::Usage;
-
-mod usage;
+mod run_delay;
 
 /// A poll longer than this is long: its task is slow, and kept away from all others.
 const LONG_POLL: Duration = Duration::from_millis(5);
@@ -66,19 +64,18 @@ impl Pace {
 
     /// Makes one poll, which begins now; gives the time after it as well.
     pub(crate) fn measure<R>(&self, now: Instant, poll: impl FnOnce() -> R) -> (R, Instant) {
-        let before = self.is_watched().then(Usage::so_far);
+        let delay_before = self.is_watched().then(run_delay::so_far);
         let was_in_a_call = IS_IN_A_CALL.replace(true);
         let polled = poll();
         IS_IN_A_CALL.set(was_in_a_call);
         let after = Instant::now();
         let took = after - now;
-        let is_long = |before: Usage| took > LONG_POLL && before.own_part_of(took) > LONG_POLL;
-        self.note(took, before.is_some_and(is_long));
+        self.note(took, delay_before.is_some_and(|delay| is_long(took, delay)));
         (polled, after)
     }
 
-    /// Whether a poll might be long. It takes half a microsecond to look, which is too much for one that is quick as ever;
-    /// after a poll that is not, the next ones are watched.
+    /// Whether a poll might be long, so that the thread's run delay is needed. To read it is too much for a poll that is quick
+    /// as ever; after one that was not, the next ones are watched.
     fn is_watched(&self) -> bool {
         self.quick.load(Ordering::Relaxed) < QUICK_MAX
     }
@@ -105,6 +102,15 @@ impl Pace {
             count(&self.quick, QUICK_MAX);
         }
     }
+}
+
+/// Whether a poll was long, without the time in which others had the core.
+fn is_long(took: Duration, delay_before: Duration) -> bool {
+    if took <= LONG_POLL {
+        return false;
+    }
+    let delay = run_delay::so_far().saturating_sub(delay_before);
+    took.saturating_sub(delay) > LONG_POLL
 }
 
 /// Counts up to a number; says when it is reached.

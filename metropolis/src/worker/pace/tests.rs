@@ -71,9 +71,8 @@ mod contended {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
-    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-    use nix::time::{ClockId, clock_gettime};
-    use nix::unistd::Pid;
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    use rustix::time::{ClockId, clock_gettime};
 
     use super::*;
 
@@ -82,18 +81,16 @@ mod contended {
 
     /// Binds this thread to the first core that it may use.
     fn take_one_core() {
-        let this = Pid::from_raw(0);
-        let all = sched_getaffinity(this).expect("the kernel tells the cores");
-        let mut cores = (0..CpuSet::count()).filter(|core| all.is_set(*core) == Ok(true));
+        let all = sched_getaffinity(None).expect("the kernel tells the cores");
+        let first = (0..CpuSet::MAX_CPU).find(|core| all.is_set(*core));
         let mut one = CpuSet::new();
-        let first = cores.next().expect("a thread runs on a core");
-        one.set(first).expect("the kernel has just named it");
-        sched_setaffinity(this, &one).expect("the kernel has just named it");
+        one.set(first.expect("a thread runs on a core"));
+        sched_setaffinity(None, &one).expect("the kernel has just named it");
     }
 
     fn worked() -> Duration {
-        let worked = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
-        worked.expect("Linux has this clock").into()
+        let worked = clock_gettime(ClockId::ThreadCPUTime);
+        worked.try_into().expect("no time is negative")
     }
 
     fn work(time: Duration) {
@@ -101,11 +98,15 @@ mod contended {
         while worked() < end {}
     }
 
-    /// Polls that work for half of what is long, until one of them takes longer because others have the core.
+    /// Polls that work, and block, for less than is long, until one of them takes longer because others have the core.
     fn poll_until_one_takes_long(pace: &Pace) {
         loop {
             let begun = Instant::now();
-            let ((), after) = pace.measure(begun, || work(LONG_POLL / 2));
+            let ((), after) = pace.measure(begun, || {
+                work(LONG_POLL / 4);
+                sleep(LONG_POLL / 50);
+                work(LONG_POLL / 4);
+            });
             if after - begun > 2 * LONG_POLL {
                 return;
             }

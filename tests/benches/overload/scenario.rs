@@ -89,8 +89,8 @@ pub(crate) const ALL: [Scenario; 6] = [
 /// What one run found.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// The most that was answered well per second, however it was asked.
-    pub(crate) peak: f64,
+    /// The most that was answered well per second when nobody asked before having been answered.
+    pub(crate) capacity: f64,
     pub(crate) steps: Vec<Step>,
     /// What gateway and worker said of trouble.
     pub(crate) complaints: Vec<String>,
@@ -133,9 +133,8 @@ impl Scenario {
             });
             sleep(REST).await;
         }
-        let goodputs = steps.iter().map(|step| step.outcome.goodput);
         Run {
-            peak: goodputs.fold(capacity, f64::max),
+            capacity,
             steps,
             complaints: [stage.gateway.complaints(), stage.worker.complaints()].concat(),
         }
@@ -157,7 +156,6 @@ impl Scenario {
         }
     }
 
-    /// The most that is answered well when nobody asks before having been answered.
     async fn capacity(&self, plan: &Plan, cores: &Cores, stage: &Stage) -> f64 {
         let mut capacity: f64 = 0.0;
         for crowd in CROWDS {
@@ -181,6 +179,14 @@ impl Scenario {
             warm_up,
             window,
         }
+    }
+}
+
+impl Run {
+    /// The most that was answered well per second under any load that was offered.
+    pub(crate) fn peak(&self) -> f64 {
+        let goodputs = self.steps.iter().map(|step| step.outcome.goodput);
+        goodputs.fold(0.0, f64::max)
     }
 }
 

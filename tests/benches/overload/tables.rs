@@ -54,7 +54,7 @@ fn row(runs: &[Run], step: usize) -> Vec<String> {
         format!("{} ×", runs[0].steps[step].load),
         format!("{:.0}", of(&|step| step.per_second)),
         format!("{:.0}", of(&|step| step.outcome.goodput)),
-        format!("{:.0} %", goodput(runs, step) * 100.0),
+        format!("{:.0} %", goodput(runs, step, Run::peak) * 100.0),
         share(&|step| step.answered(200)),
         share(&Step::refused),
         codes(runs, step),
@@ -67,12 +67,10 @@ fn row(runs: &[Run], step: usize) -> Vec<String> {
     ]
 }
 
-/// Goodput as a share of its peak.
-fn goodput(runs: &[Run], step: usize) -> f64 {
-    median(
-        runs.iter()
-            .map(|run| run.steps[step].outcome.goodput / run.peak),
-    )
+/// Goodput as a share of something.
+fn goodput(runs: &[Run], step: usize, of: impl Fn(&Run) -> f64) -> f64 {
+    let share = |run: &Run| run.steps[step].outcome.goodput / of(run);
+    median(runs.iter().map(share))
 }
 
 /// Why requests were refused: shares of those offered, over all runs.
@@ -107,7 +105,8 @@ fn times(runs: &[Run], step: usize, status: u16) -> String {
 
 fn verdict(runs: &[Run]) -> String {
     let last = runs[0].steps.len() - 1;
-    let share = goodput(runs, last);
+    let share = goodput(runs, last, Run::peak);
+    let share_of_capacity = goodput(runs, last, |run| run.capacity);
     let met = if share >= GOODPUT_GOAL {
         "met"
     } else {
@@ -130,10 +129,11 @@ fn verdict(runs: &[Run]) -> String {
         .take(COMPLAINTS_MAX)
         .collect();
     format!(
-        "Goodput under the highest load is {:.0} % of its peak (≥ {:.0} %, {met}); {others} requests of all runs got \
-         neither a value nor a 503 with Retry-After.{late}\n{}\n",
+        "Goodput under the highest load is {:.0} % of its peak (≥ {:.0} %, {met}), and {:.0} % of the capacity; {others} \
+         requests of all runs got neither a value nor a 503 with Retry-After.{late}\n{}\n",
         share * 100.0,
         GOODPUT_GOAL * 100.0,
+        share_of_capacity * 100.0,
         complaints.concat()
     )
 }

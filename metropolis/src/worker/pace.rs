@@ -25,8 +25,8 @@ const CALM_AFTER: u32 = 1024;
 const QUICK_POLL: Duration = Duration::from_micros(50);
 /// So many quick polls make a task quick; until then each poll is expected to be long.
 const QUICK_AFTER: u32 = 64;
-/// So many quick polls are remembered, and one that is not quick makes so many of them forgotten. Now and then a thread
-/// loses its core in the middle of a poll, which says nothing of the task; several such polls in a hundred do.
+/// So many quick polls are remembered, and one that is not quick makes so many of them forgotten. One of those now and then
+/// says nothing of the task; several in a hundred do.
 const QUICK_MAX: u32 = 128;
 const QUICK_LOST: u32 = 32;
 
@@ -70,12 +70,16 @@ impl Pace {
         IS_IN_A_CALL.set(was_in_a_call);
         let after = Instant::now();
         let took = after - now;
-        self.note(took, delay_before.is_some_and(|delay| is_long(took, delay)));
+        let took = match delay_before {
+            Some(delay) if took > QUICK_POLL => without_delay(took, delay),
+            _ => took,
+        };
+        self.note(took, delay_before.is_some());
         (polled, after)
     }
 
-    /// Whether a poll might be long, so that the thread's run delay is needed. To read it is too much for a poll that is quick
-    /// as ever; after one that was not, the next ones are watched.
+    /// Whether it is told of a poll's time how much of it the thread had its core for. That is too much work for a poll that
+    /// is quick as ever; after one that was not, the next ones are watched.
     fn is_watched(&self) -> bool {
         self.quick.load(Ordering::Relaxed) < QUICK_MAX
     }
@@ -87,8 +91,9 @@ impl Pace {
         }
     }
 
-    fn note(&self, took: Duration, is_long: bool) {
-        if is_long {
+    /// Only a poll that was watched can be called long.
+    fn note(&self, took: Duration, was_watched: bool) {
+        if was_watched && took > LONG_POLL {
             self.calm.store(0, Ordering::Relaxed);
             self.slow.store(true, Ordering::Relaxed);
         } else if count(&self.calm, CALM_AFTER) {
@@ -104,13 +109,10 @@ impl Pace {
     }
 }
 
-/// Whether a poll was long, without the time in which others had the core.
-fn is_long(took: Duration, delay_before: Duration) -> bool {
-    if took <= LONG_POLL {
-        return false;
-    }
+/// The time of a poll, without that in which others had the core.
+fn without_delay(took: Duration, delay_before: Duration) -> Duration {
     let delay = run_delay::so_far().saturating_sub(delay_before);
-    took.saturating_sub(delay) > LONG_POLL
+    took.saturating_sub(delay)
 }
 
 /// Counts up to a number; says when it is reached.

@@ -78,8 +78,8 @@ impl Pace {
         (polled, after)
     }
 
-    /// Whether it is told of a poll's time how much of it the thread had its core for. That is too much work for a poll that
-    /// is quick as ever; after one that was not, the next ones are watched.
+    /// Whether the time in which others have a poll's core is taken off. To ask for it takes too long around polls that are
+    /// quick as ever; after one that was not, the next ones are watched.
     fn is_watched(&self) -> bool {
         self.quick.load(Ordering::Relaxed) < QUICK_MAX
     }

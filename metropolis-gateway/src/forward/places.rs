@@ -22,7 +22,8 @@ thread_local! {
 
 /// Lets others have the core before this thread sleeps, if it has refused somebody meanwhile. A worker may be among them,
 /// and it should not be interrupted for each refusal: while it computes more come together, which take less of the core then.
-/// Where nobody else wants the core, nothing happens.
+/// Where nobody else wants the core, nothing happens. The runtime takes that time for work, and rightly: a thread whose core
+/// others use has no time for more connections.
 pub(crate) fn give_way() {
     if HAS_REFUSED.replace(false) {
         thread::yield_now();

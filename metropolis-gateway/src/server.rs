@@ -25,12 +25,16 @@ use crate::site::{Side, Site};
 
 mod connection;
 mod door;
+mod http1;
 mod patience;
 mod stream;
 mod threads;
 
 /// Connections at a time, over all listeners; more wait to be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
+
+/// More connections than these are a crowd: 5 MB would be hyper's if it kept its part of each, which is what caches hold.
+const CROWD: usize = 256;
 
 /// How long a stopping gateway goes on accepting, while its answers tell clients to leave.
 const LINGER: Duration = Duration::from_millis(500);
@@ -137,7 +141,7 @@ struct Guest {
     side: Side,
     phase: watch::Receiver<Phase>,
     activity: Activity,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
     _alive: mpsc::Sender<Infallible>,
 }
 
@@ -154,6 +158,11 @@ impl Guest {
         let (stream, unread) = connection::serve(stream, unread, site, &mut self, seat).await?;
         Some((self, stream, unread))
     }
+}
+
+/// Whether the connection that has this place is one of very many.
+fn is_crowd(place: &OwnedSemaphorePermit) -> bool {
+    place.semaphore().available_permits() < CONNECTIONS_MAX - CROWD
 }
 
 /// Waits until a stop has come this far. A server that is gone altogether counts as cut off.

@@ -12,22 +12,18 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::http1::Http1;
 use super::patience::{Activity, Watch};
 use super::stream::{Head, Stream};
 use super::threads::Seat;
-use super::{Guest, Phase, reached};
+use super::{Guest, Phase, is_crowd, reached};
 use crate::site::{Side, Site};
 use crate::status::Refusal;
-
-/// Bytes hyper reads ahead; a head that does not fit is answered with a bare 431.
-pub(super) const BUFFER_MAX: usize = 64 * 1024;
 
 /// How much of a body nobody wanted is read on after the answer is known, and for how long. Closing a connection while
 /// its client still sends would take the answer away from it.
@@ -65,20 +61,19 @@ pub(super) async fn serve(
         side,
         phase,
         activity,
+        place,
         ..
     } = guest;
     let (stream, kept) = Stream::new(stream, unread, activity.clone());
     let mut watch = Watch::over(activity.clone());
     let service = service_fn(|request| exchange(site, *side, &kept, activity, request));
-    let mut connection = http1().serve_connection(TokioIo::new(stream), service);
+    let rests = || is_crowd(place) && activity.is_idle() && kept.is_empty();
+    let mut connection = Http1::new(stream, service, rests);
     let is_left = |seat: &mut &mut Seat| seat.is_left(activity.seen());
     let moves = || activity.is_idle() && seat.as_mut().is_some_and(is_left);
     match go_on(&mut connection, &mut watch, phase, Phase::Closing, moves).await {
         Turn::Ended => return None,
-        Turn::Moves => {
-            let parts = connection.into_parts();
-            return Some(parts.io.into_inner().into_parts(parts.read_buf));
-        }
+        Turn::Moves => return connection.into_parts(),
         Turn::Reached => {}
     }
     let stays = || false;
@@ -86,7 +81,7 @@ pub(super) async fn serve(
     if timeout(look(activity), rest).await.is_ok() {
         return None;
     }
-    Pin::new(&mut connection).graceful_shutdown();
+    connection.graceful_shutdown();
     go_on(&mut connection, &mut watch, phase, Phase::CutOff, stays).await;
     None
 }
@@ -136,13 +131,6 @@ fn look(activity: &Activity) -> Duration {
         true => LAST_LOOK,
         false => FIRST_LOOK,
     }
-}
-
-fn http1() -> http1::Builder {
-    let mut http1 = http1::Builder::new();
-    // Its own timer for heads is not wanted: see patience.
-    http1.header_read_timeout(None).max_buf_size(BUFFER_MAX);
-    http1
 }
 
 async fn exchange(

@@ -110,7 +110,7 @@ impl Door {
             side: self.side,
             phase: self.phase.clone(),
             activity: Activity::default(),
-            _place: place,
+            place,
             _alive: self.alive.clone(),
         };
         let Some(threads) = &self.threads else {

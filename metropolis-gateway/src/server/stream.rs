@@ -16,11 +16,14 @@ use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::connection::BUFFER_MAX;
+use super::http1::BUFFER_MAX;
 use super::patience::Activity;
 
 /// An answer up to this size leaves as one piece.
 const GATHERED_MAX: usize = 512;
+
+/// Room for a head that is not given back after each: most heads fit.
+const ROOM_KEPT: usize = 1024;
 
 /// What was read since the last answer, until the request is looked at.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +44,11 @@ impl Head {
         lines(&kept.bytes).filter(|line| is_length(line)).count()
     }
 
+    /// Whether nothing was read of the next request.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept().bytes.is_empty()
+    }
+
     fn keep(&self, read: &[u8]) {
         let mut kept = self.kept();
         if !kept.is_done {
@@ -53,6 +61,7 @@ impl Head {
     fn begin(&self) {
         let mut kept = self.kept();
         kept.bytes.clear();
+        kept.bytes.shrink_to(ROOM_KEPT);
         kept.is_done = false;
     }
 
@@ -112,13 +121,27 @@ impl Stream {
         (stream, head)
     }
 
-    /// The stream without its reader, who has taken some bytes and not used them; all that is still to be read, in order.
-    pub(super) fn into_parts(self, unused: Bytes) -> (TcpStream, Bytes) {
-        let unread = match self.unread.is_empty() {
-            true => unused,
+    /// The stream without its reader, who has taken some bytes and not used them.
+    pub(super) fn with_unused(self, unused: Bytes) -> Self {
+        // Nothing of something still holds all of its memory.
+        let unread = match unused.is_empty() {
+            true => self.unread,
             false => [unused, self.unread].concat().into(),
         };
-        (self.inner, unread)
+        Self { unread, ..self }
+    }
+
+    /// The connection, and what was read of it before, which comes first.
+    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.inner, self.unread)
+    }
+
+    /// Waits until there is something to read, be it the end.
+    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        match self.unread.is_empty() {
+            true => self.inner.poll_read_ready(context).map(drop),
+            false => Poll::Ready(()),
+        }
     }
 
     /// An answer, or a part of it, was offered to the system.

@@ -1,11 +1,14 @@
-//! Requests that end without an answer leave nothing behind.
+//! Requests that end without an answer leave nothing behind, and connections that rest take little.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use metropolis::Bus;
 use metropolis::bus::{Outgoing, RequestError};
 use metropolis::subject::Subject;
-use metropolis_tests::{NatsServer, Process};
+use metropolis_tests::measure::books::resident_mb;
+use metropolis_tests::process::address_in;
+use metropolis_tests::{HttpClient, NatsServer, Process};
 use tokio::task::JoinSet;
 
 use crate::connect;
@@ -16,6 +19,9 @@ const AT_ONCE: usize = 2_000;
 /// What memory may grow by, after a tenth of the requests have warmed everything up: ten times less than the leak of
 /// the library's own `request`, which is about 360 bytes for each.
 const GROWTH_MAX: usize = 7 * 1024 * 1024;
+/// Connections of a crowd that rest, and what each may take: a third of what hyper needs to answer on one.
+const CONNECTIONS: usize = 300;
+const CONNECTION_MAX_MB: f64 = 0.006;
 const URL: &str = "FAULTS_NATS_URL";
 
 /// Alone in a process, because memory is the process's.
@@ -79,6 +85,47 @@ async fn waste(bus: &Bus, requests: usize) {
             });
         }
         set.join_all().await;
+    }
+}
+
+#[tokio::test]
+async fn connections_that_rest_take_little() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let server = NatsServer::start().await;
+    let gateway = Process::example("metropolis-gateway")
+        .env("METROPOLIS_NATS_URL", server.url())
+        .env("METROPOLIS_LISTEN", "127.0.0.1:0")
+        .start()
+        .await;
+    let line = gateway.wait_for_line(|line| line.contains("listening on"));
+    let address = address_in(&line.await).unwrap();
+    let mut crowd = connect_all(address).await;
+    ask_all(&mut crowd).await;
+    let before = resident_mb(gateway.pid());
+    let mut others = connect_all(address).await;
+    ask_all(&mut others).await;
+    let after = resident_mb(gateway.pid());
+    eprintln!("{CONNECTIONS} connections: {before} MB before, {after} after");
+    assert!(after - before < CONNECTION_MAX_MB * CONNECTIONS as f64);
+}
+
+async fn connect_all(address: SocketAddr) -> Vec<HttpClient> {
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(HttpClient::connect(address).await);
+    }
+    clients
+}
+
+/// Asks on each connection, twice.
+async fn ask_all(clients: &mut [HttpClient]) {
+    for _ in 0..2 {
+        for client in clients.iter_mut() {
+            let answer = client.send("GET", "/healthz", &[], "").await;
+            assert_eq!(answer.status, 200);
+        }
     }
 }
 

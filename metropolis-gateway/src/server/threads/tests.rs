@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::server::Server;
+use crate::server::{CROWD, Server};
 use crate::site::Side;
 use crate::site::tests::site;
 
@@ -17,6 +17,16 @@ const CLIENTS: usize = 8;
 const MOVES: usize = 1000;
 const SOON: Duration = Duration::from_secs(10);
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A server that already has as many connections, for all it knows.
+async fn start_among(others: usize) -> (Server, SocketAddr) {
+    let (server, address) = start().await;
+    let others = server
+        .places
+        .try_acquire_many(u32::try_from(others).expect("few"));
+    others.expect("places").forget();
+    (server, address)
+}
 
 async fn start() -> (Server, SocketAddr) {
     let site = Arc::new(site([]).expect("no problems"));
@@ -92,8 +102,8 @@ async fn connections_move_between_their_requests_and_lose_none() {
 }
 
 /// Sends this while connections are asked to move; gives what is answered until nothing more comes, and how many moved.
-async fn ask_while_moving(pieces: &[&[u8]]) -> (String, usize) {
-    let (server, address) = start().await;
+async fn ask_while_moving(pieces: &[&[u8]], others: usize) -> (String, usize) {
+    let (server, address) = start_among(others).await;
     let mut client = TcpStream::connect(address).await.expect("a connection");
     let mut moves = 0;
     for piece in pieces {
@@ -117,16 +127,25 @@ async fn ask_while_moving(pieces: &[&[u8]]) -> (String, usize) {
 #[tokio::test]
 async fn half_a_head_moves_along() {
     let (half, rest) = HEALTH.split_at(HEALTH.len() / 2);
-    let (answers, moves) = ask_while_moving(&[&[HEALTH, half].concat(), rest]).await;
-    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
-    assert_eq!(moves, 2);
+    for others in [0, CROWD] {
+        let pieces = [&[HEALTH, half].concat(), rest];
+        let (answers, moves) = ask_while_moving(&pieces, others).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+        assert_eq!(moves, 2);
+    }
 }
 
 #[tokio::test]
 async fn what_was_read_ahead_moves_along_however_often() {
+    for others in [0, CROWD] {
+        read_ahead_while_moving(others).await;
+    }
+}
+
+async fn read_ahead_while_moving(others: usize) {
     // More than is read at once, so that some of it is left with each move.
     let many = HEALTH.repeat(2000);
-    let (server, address) = start().await;
+    let (server, address) = start_among(others).await;
     let mut client = TcpStream::connect(address).await.expect("a connection");
     let (mut reading, mut writing) = client.split();
     let write = writing.write_all(&many);
@@ -173,7 +192,7 @@ async fn a_body_that_nobody_reads_is_no_request_wherever_its_connection_goes() {
         ),
     ] {
         let both = format!("{head}{inside}");
-        let (answers, _) = ask_while_moving(&[both.as_bytes(), b"", b""]).await;
+        let (answers, _) = ask_while_moving(&[both.as_bytes(), b"", b""], CROWD).await;
         assert!(answers.starts_with("HTTP/1.1 404"), "{answers}");
         assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     }

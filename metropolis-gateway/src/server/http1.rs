@@ -92,22 +92,26 @@ impl<S: Answers, R: Fn() -> bool + Unpin> Future for Http1<S, R> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if let Some(stream) = &self.resting {
-                ready!(stream.poll_readable(context));
-                self.serve();
-            }
-            // An error is its client's affair.
-            if let Some(connection) = &mut self.serving
-                && Pin::new(&mut **connection).poll(context).is_ready()
-            {
-                return Poll::Ready(());
-            }
-            if !(self.rests)() {
-                return Poll::Pending;
-            }
+        if let Some(stream) = &self.resting {
+            ready!(stream.poll_readable(context));
+            self.serve();
+        }
+        // An error is its client's affair.
+        if let Some(connection) = &mut self.serving
+            && Pin::new(&mut **connection).poll(context).is_ready()
+        {
+            return Poll::Ready(());
+        }
+        if (self.rests)() {
             self.rest();
         }
+        // What is there already waits for the next turn, so that other connections have theirs.
+        if let Some(stream) = &self.resting
+            && stream.poll_readable(context).is_ready()
+        {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! `cargo bench -p metropolis-tests --bench overload`, with `-- works` only scenarios of that name, with `-- quick` once and shortly.
 //! First the most that is answered per second is looked for, then multiples of it are offered, whatever becomes of them.
-//! Of two cores, either the worker has one to itself, or worker, server and gateway share it; the load is on the other.
+//! Of two cores, either the worker has one to itself, or worker, server and gateway share it; the load is on the other. Where
+//! they share it, plain axum and async-nats are asked for as much, in turns with ours.
 
 use metropolis_tests::measure::cores::Cores;
 use metropolis_tests::measure::plan::Part;
 use metropolis_tests::measure::{Plan, block_on, limits, report};
+
+use self::roles::Side;
 
 mod roles;
 mod scenario;
@@ -29,12 +32,16 @@ async fn bench(plan: &Plan) {
     let files = limits::raise_open_files();
     let mut report = String::from("## Overload\n");
     for scenario in scenario::ALL.iter().filter(|one| plan.wants(one.name)) {
-        let mut runs = Vec::new();
+        let (mut ours, mut baseline) = (Vec::new(), Vec::new());
         for _ in 0..plan.rounds(ROUNDS) {
             report::progress(scenario.name);
-            runs.push(scenario.run(plan, &cores, files).await);
+            ours.push(scenario.run(Side::Ours, plan, &cores, files).await);
+            if scenario.is_compared() {
+                report::progress(&format!("{}, the baseline", scenario.name));
+                baseline.push(scenario.run(Side::Baseline, plan, &cores, files).await);
+            }
         }
-        report += &tables::of(scenario, &runs);
+        report += &tables::of(scenario, &ours, &baseline);
     }
     report::publish("overload", &report);
 }

@@ -10,7 +10,7 @@ use metropolis_tests::measure::{Plan, Player, books};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::roles;
+use crate::roles::Side;
 
 /// What is offered, as multiples of the capacity.
 const LOADS: [f64; 4] = [0.5, 1.0, 2.0, 3.0];
@@ -114,8 +114,13 @@ struct Stage {
 }
 
 impl Scenario {
-    pub(crate) async fn run(&self, plan: &Plan, cores: &Cores, files: usize) -> Run {
-        let stage = self.start(cores).await;
+    /// Whether the baseline is measured as well: where a refusal is paid for by the answers.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.room == Room::Shared
+    }
+
+    pub(crate) async fn run(&self, side: Side, plan: &Plan, cores: &Cores, files: usize) -> Run {
+        let stage = self.start(side, cores).await;
         let capacity = self.capacity(plan, cores, &stage).await;
         let mut steps = Vec::new();
         for load in LOADS {
@@ -141,12 +146,12 @@ impl Scenario {
     }
 
     /// Everything that is measured is started on its core, so that its runtimes know that they have one.
-    async fn start(&self, cores: &Cores) -> Stage {
+    async fn start(&self, side: Side, cores: &Cores) -> Stage {
         self.room.take_for_gateway(cores);
         let server = NatsServer::start().await;
-        let gateway = Player::gateway(&server.url(), &[]).await;
+        let gateway = side.gateway(&server.url()).await;
         cores.take_measured();
-        let worker = roles::worker(&server.url()).await;
+        let worker = side.worker(&server.url()).await;
         cores.take_load();
         gateway.until_it_serves(self.path, &BODY).await;
         Stage {

@@ -15,7 +15,7 @@ const LATENESS_MAX: f64 = 1_000.0;
 /// Lines of what gateway and worker said of trouble.
 const COMPLAINTS_MAX: usize = 10;
 
-pub(crate) fn of(scenario: &Scenario, runs: &[Run]) -> String {
+pub(crate) fn of(scenario: &Scenario, runs: &[Run], baseline: &[Run]) -> String {
     let steps = runs[0].steps.len();
     let rows: Vec<_> = (0..steps).map(|step| row(runs, step)).collect();
     let heads = [
@@ -34,12 +34,33 @@ pub(crate) fn of(scenario: &Scenario, runs: &[Run]) -> String {
         "worker, MB",
     ];
     format!(
-        "\n### {}\n\n{} Medians of {} runs; times of half and of 99 of 100 requests.\n\n{}\n{}",
+        "\n### {}\n\n{} Medians of {} runs; times of half and of 99 of 100 requests.\n\n{}\n{}{}",
         scenario.name,
         scenario.about,
         runs.len(),
         table(&heads, &rows),
-        verdict(runs)
+        verdict(runs),
+        comparison(runs, baseline)
+    )
+}
+
+/// How the baseline did, if there is one.
+fn comparison(runs: &[Run], baseline: &[Run]) -> String {
+    let Some(first) = baseline.first() else {
+        return String::new();
+    };
+    let last = first.steps.len() - 1;
+    let of = |runs: &[Run], figure: fn(&Run) -> f64| median(runs.iter().map(figure));
+    let at_last = |run: &Run| run.steps.last().map_or(0.0, |step| step.outcome.goodput);
+    format!(
+        "Plain axum + async-nats under the highest load: {:.0} a second, {:.0} % of its peak and {:.0} % of its capacity, \
+         {:.0}. Here: {:.0} a second, and a capacity of {:.0}.\n",
+        of(baseline, at_last),
+        goodput(baseline, last, Run::peak) * 100.0,
+        goodput(baseline, last, |run| run.capacity) * 100.0,
+        of(baseline, |run| run.capacity),
+        of(runs, at_last),
+        of(runs, |run| run.capacity),
     )
 }
 

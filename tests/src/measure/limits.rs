@@ -1,4 +1,4 @@
-//! How many connections a bench may open.
+//! How many connections a bench or a test may open.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 

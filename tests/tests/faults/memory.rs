@@ -7,6 +7,7 @@ use metropolis::Bus;
 use metropolis::bus::{Outgoing, RequestError};
 use metropolis::subject::Subject;
 use metropolis_tests::measure::books::resident_mb;
+use metropolis_tests::measure::limits::raise_open_files;
 use metropolis_tests::process::address_in;
 use metropolis_tests::{HttpClient, NatsServer, Process};
 use tokio::task::JoinSet;
@@ -93,6 +94,8 @@ async fn connections_that_rest_take_little() {
     if !cfg!(target_os = "linux") {
         return;
     }
+    // Some systems let a process have no more than 1,024 files open unless it asks for more.
+    raise_open_files();
     let server = NatsServer::start().await;
     let gateway = Process::example("metropolis-gateway")
         .env("METROPOLIS_NATS_URL", server.url())

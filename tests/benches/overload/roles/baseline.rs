@@ -19,7 +19,6 @@ use futures_util::StreamExt;
 use metropolis_tests::measure::player::ready;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::{LONGER, Ping, WAIT, WORK, compute};
@@ -47,18 +46,7 @@ pub(super) async fn worker(nats_url: &str) {
         )),
         tokio::spawn(spawn_each(client.clone(), "bench.waits")),
     ];
-    // The subscriptions are active once a request of our own has come back.
-    for subject in [
-        "bench.cheap",
-        "bench.works",
-        "bench.works-longer",
-        "bench.waits",
-    ] {
-        let payload = Bytes::from_static(br#"{"id":1,"text":""}"#);
-        while client.request(subject, payload.clone()).await.is_err() {
-            yield_now().await;
-        }
-    }
+    // When the subscriptions are active shows at the gateway, which is asked until it answers.
     ready(None);
     for task in loops {
         task.await.expect("a loop does not panic");

@@ -2,8 +2,10 @@
 //!
 //! A refusal over the bus costs three processes nearly as much as a small answer does, so a crowd that is refused takes
 //! the time of those who could be answered. Whoever is full says how many places it has; until it may be asked again, no
-//! more requests of the route are under way than all its instances have places. A stuck instance costs the others
-//! nothing that way, unlike limits that are guessed from the share of refusals: what it holds counts as taken.
+//! more requests of the route are under way than all its instances have places, and then a few more, twice as many each
+//! time, until somebody is full again or nobody seems to be: a whole crowd let in at once would be refused over the bus.
+//! A stuck instance costs the others nothing that way, unlike limits that are guessed from the share of refusals: what it
+//! holds counts as taken.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
@@ -12,8 +14,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// For how long what one worker said holds at most, whatever it asks for.
-const WINDOW_MAX: Duration = Duration::from_secs(5);
+/// For how long what one worker said holds in full at most, whatever it asks for.
+const WINDOW_MAX: Duration = Duration::from_secs(1);
+
+/// After so many times that long it is forgotten.
+const WINDOWS: u32 = 8;
+
+/// Of the places, this part is let in over and above after the first time.
+const OVER: usize = 8;
 
 thread_local! {
     /// Whether this thread has refused somebody since it last gave way.
@@ -46,7 +54,25 @@ pub(super) struct Places {
 struct Full {
     places: usize,
     retry_after: Duration,
-    until: Instant,
+    since: Instant,
+}
+
+impl Full {
+    /// How many requests may be under way for each instance; `None` when what was said is forgotten.
+    fn limit_at(&self, now: Instant) -> Option<usize> {
+        let window = self.retry_after.min(WINDOW_MAX).as_nanos();
+        let passed = now.saturating_duration_since(self.since).as_nanos();
+        let windows = u32::try_from(passed.checked_div(window)?).ok()?;
+        let over = match windows {
+            0 => 0,
+            1..WINDOWS => self
+                .places
+                .div_ceil(OVER)
+                .saturating_mul(1 << (windows - 1)),
+            _ => return None,
+        };
+        Some(self.places.saturating_add(over))
+    }
 }
 
 /// A request that is under way, until it is dropped.
@@ -73,10 +99,10 @@ impl Places {
         if !self.may_be_full.load(Ordering::Relaxed) {
             return Ok(taken);
         }
-        match self.full_at(Instant::now()) {
-            Some(full) if before >= full.places.saturating_mul(self.instances) => {
+        match self.limit_at(Instant::now()) {
+            Some((limit, retry_after)) if before >= limit.saturating_mul(self.instances) => {
                 HAS_REFUSED.set(true);
-                Err(full.retry_after)
+                Err(retry_after)
             }
             _ => Ok(taken),
         }
@@ -87,19 +113,21 @@ impl Places {
         let full = Full {
             places: usize::try_from(places.get()).unwrap_or(usize::MAX),
             retry_after,
-            until: Instant::now() + retry_after.min(WINDOW_MAX),
+            since: Instant::now(),
         };
         *self.full() = Some(full);
         self.may_be_full.store(true, Ordering::Relaxed);
     }
 
-    fn full_at(&self, now: Instant) -> Option<Full> {
+    /// Requests that may be under way for each instance, and when those past them may ask again.
+    fn limit_at(&self, now: Instant) -> Option<(usize, Duration)> {
         let mut full = self.full();
-        *full = full.filter(|full| now < full.until);
-        if full.is_none() {
+        let limit = full.and_then(|full| Some((full.limit_at(now)?, full.retry_after)));
+        if limit.is_none() {
+            *full = None;
             self.may_be_full.store(false, Ordering::Relaxed);
         }
-        *full
+        limit
     }
 
     fn full(&self) -> MutexGuard<'_, Option<Full>> {
@@ -156,6 +184,32 @@ mod tests {
         places.note_full(ONE, Duration::ZERO);
         let _one = places.take();
         assert!(places.take().is_ok());
+    }
+
+    #[test]
+    fn a_few_more_are_let_in_each_time_until_what_was_said_is_forgotten() {
+        let full = Full {
+            places: 32,
+            retry_after: SOON,
+            since: Instant::now(),
+        };
+        let limits: Vec<_> = (0..=WINDOWS)
+            .map(|windows| full.limit_at(full.since + windows * SOON))
+            .collect();
+        let expected = [32, 36, 40, 48, 64, 96, 160, 288].map(Some);
+        assert_eq!(limits, [&expected[..], &[None]].concat());
+    }
+
+    #[test]
+    fn somebody_who_is_full_again_ends_that() {
+        let places = Places::of(1);
+        places.note_full(ONE, Duration::from_millis(1));
+        let _one = places.take();
+        thread::sleep(Duration::from_millis(2));
+        let over = places.take();
+        assert!(over.is_ok(), "it is worth asking again");
+        places.note_full(ONE, SOON);
+        assert!(places.take().is_err());
     }
 
     #[test]

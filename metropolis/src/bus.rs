@@ -4,7 +4,7 @@
 //! Both keep the same promises, which one conformance suite checks on both. No room here knows what a task is. Everything
 //! runs inside a Tokio runtime.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
 use tokio::sync::watch;
@@ -279,8 +279,13 @@ impl Bus {
         self.publish(outgoing, deadline).await
     }
 
-    /// Sends a reply without waiting; what is not taken is given back, for [`reply`](Self::reply).
-    pub(crate) fn reply_now(&self, outgoing: Outgoing) -> Result<(), Box<Unsent>> {
+    /// Sends a reply without waiting; what is not taken is given back, for [`reply`](Self::reply). For as long as it has
+    /// leeway it may stay in this process, for others to leave with.
+    pub(crate) fn reply_within(
+        &self,
+        leeway: Duration,
+        outgoing: Outgoing,
+    ) -> Result<(), Box<Unsent>> {
         let unsent = |error, outgoing| Box::new(Unsent { error, outgoing });
         match &self.0 {
             Variant::Embedded(embedded) => {
@@ -291,7 +296,7 @@ impl Bus {
                 let _ = embedded.publish(outgoing);
                 Ok(())
             }
-            Variant::Nats(nats) => match nats.publish_now(&outgoing) {
+            Variant::Nats(nats) => match nats.publish_within(leeway, &outgoing) {
                 Ok(()) => Ok(()),
                 Err(error) => Err(unsent(error, outgoing)),
             },

@@ -41,6 +41,8 @@ pub(crate) struct Dispatch {
 pub(crate) struct Call {
     pub(crate) future: BoxFuture<'static, Reply>,
     pub(crate) deadline: Instant,
+    /// When its message reached this process.
+    pub(crate) arrived: Instant,
     pub(crate) started: Instant,
     /// The trace it belongs to, for faults that are not its own.
     pub(crate) trace_id: Option<TraceId>,
@@ -89,6 +91,7 @@ impl Dispatch {
         let parameters = self
             .parameters(&incoming)
             .map_err(|reply| reply.in_trace(trace_id))?;
+        let arrived = incoming.arrived;
         let deadline = self.deadline(&incoming);
         if deadline <= now {
             return Err(Reply::NotStarted(NotStarted::Expired));
@@ -109,6 +112,7 @@ impl Dispatch {
             trace_id,
             future,
             deadline,
+            arrived,
             started: now,
         })
     }

@@ -176,10 +176,14 @@ impl Nats {
         send(&link, &outgoing, deadline).await
     }
 
-    /// Sends without waiting, whatever waits for the socket already.
-    pub(super) fn publish_now(&self, outgoing: &Outgoing) -> Result<(), PublishError> {
+    /// Sends without waiting, whatever waits for the socket already. It may stay here for as long as it has leeway.
+    pub(super) fn publish_within(
+        &self,
+        leeway: Duration,
+        outgoing: &Outgoing,
+    ) -> Result<(), PublishError> {
         let link = self.0.link().ok_or(PublishError::NotConnected)?;
-        send_now(&link, outgoing)
+        send_within(leeway, &link, outgoing)
     }
 
     pub(super) fn batch<R>(&self, send: impl FnOnce() -> R) -> R {
@@ -404,12 +408,12 @@ async fn send(link: &Link, outgoing: &Outgoing, deadline: Instant) -> Result<(),
         let waited = tokio::time::timeout_at(deadline.into(), link.room()).await;
         waited.map_err(|_| PublishError::NotConnected)?;
     }
-    send_now(link, outgoing)
+    send_within(Duration::ZERO, link, outgoing)
 }
 
-fn send_now(link: &Link, outgoing: &Outgoing) -> Result<(), PublishError> {
+fn send_within(leeway: Duration, link: &Link, outgoing: &Outgoing) -> Result<(), PublishError> {
     check_limits(outgoing, link.payload_max())?;
-    link.publish(outgoing)
+    link.publish_within(leeway, outgoing)
         .map_err(|_| PublishError::NotConnected)
 }
 

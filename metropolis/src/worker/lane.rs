@@ -212,6 +212,11 @@ impl Lane {
         next
     }
 
+    /// Whether messages wait for a place.
+    fn is_waited_for(&self) -> bool {
+        !self.places().waiting.is_empty()
+    }
+
     /// Gives places to waiting messages for as long as there are any: to be called after there are more.
     pub(crate) fn fill(self: &Arc<Self>) {
         while let Some(next) = self.occupy() {
@@ -309,10 +314,22 @@ impl Lane {
 
     /// Sends the one terminal reply of a request, counts it, and logs what its caller is not told.
     fn reply(self: &Arc<Self>, to: Option<Subject>, reply: Reply, took: Duration) {
+        self.reply_within(Duration::ZERO, to, reply, took);
+    }
+
+    /// The same for a reply that may wait a while for others to leave with.
+    fn reply_within(
+        self: &Arc<Self>,
+        leeway: Duration,
+        to: Option<Subject>,
+        reply: Reply,
+        took: Duration,
+    ) {
         self.counts.reply(&reply, took);
         self.log(&reply, to.is_some());
         let Some(to) = to else { return };
-        if let Err(unsent) = self.shared.bus.reply_now(self.message(to, reply)) {
+        let message = self.message(to, reply);
+        if let Err(unsent) = self.shared.bus.reply_within(leeway, message) {
             self.rescue(*unsent);
         }
     }
@@ -349,7 +366,7 @@ impl Lane {
             "the reply is larger than the bus takes",
         );
         let smaller = self.message(to, Reply::Fault(fault));
-        if let Err(unsent) = self.shared.bus.reply_now(smaller) {
+        if let Err(unsent) = self.shared.bus.reply_within(Duration::ZERO, smaller) {
             self.reply_later(unsent.outgoing);
         }
     }

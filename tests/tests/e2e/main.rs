@@ -14,6 +14,7 @@ mod replies;
 mod stalls;
 mod startup;
 mod stop;
+mod turns;
 mod two_buses;
 
 use std::net::SocketAddr;

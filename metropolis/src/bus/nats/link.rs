@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -92,10 +92,14 @@ impl Link {
         lock(&self.heard_of).clone()
     }
 
-    /// Sends a message. Never waits.
-    pub(super) fn publish(&self, outgoing: &Outgoing) -> Result<(), Closed> {
+    /// Sends a message. Never waits; see [`Outbox::push_within`].
+    pub(super) fn publish_within(
+        &self,
+        leeway: Duration,
+        outgoing: &Outgoing,
+    ) -> Result<(), Closed> {
         self.outbox
-            .push(|buffer| protocol::write_publish(buffer, outgoing))
+            .push_within(leeway, |buffer| protocol::write_publish(buffer, outgoing))
     }
 
     /// Whether so much waits for the socket that whoever sends should wait as well.

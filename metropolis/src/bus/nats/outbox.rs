@@ -2,20 +2,23 @@
 //!
 //! Whoever sends does not wait for the socket, and wakes the writing task at most once for all that is sent until it
 //! comes to write. Whoever reads a batch of messages [corks](Outbox::cork) the buffer meanwhile: the answers of the
-//! whole batch leave in one piece, written by the reader itself, without waking anybody.
+//! whole batch leave in one piece, written by the reader itself, without waking anybody. What [may](Outbox::push_within)
+//! waits for others to leave with: each piece wakes the server, which takes more of a core than many messages do.
 
 use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, TryLockError};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
+use tokio::time::sleep_until;
 
 use super::lock;
 
@@ -50,8 +53,14 @@ pub(super) struct Outbox {
 #[derive(Default)]
 struct Waiting {
     bytes: Vec<u8>,
-    /// Whether the writing task was woken for this.
-    announced: bool,
+    /// When it leaves at the latest, if the writing task was woken for it.
+    due: Option<Due>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    AtOnce,
+    By(Instant),
 }
 
 /// The socket, and the piece it is given.
@@ -86,16 +95,30 @@ impl Outbox {
 
     /// Adds what `write` writes. Never waits; whoever could send without end asks for [`room`](Self::room) first.
     pub(super) fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Closed> {
+        self.push_within(Duration::ZERO, write)
+    }
+
+    /// The same for what may wait for so long. It leaves with whatever leaves before.
+    pub(super) fn push_within(
+        &self,
+        leeway: Duration,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Closed> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Closed);
         }
         let mut waiting = lock(&self.waiting);
         write(&mut waiting.bytes);
-        let is_first = !waiting.announced && !self.is_corked_here();
-        waiting.announced |= is_first;
+        let todo = match self.is_corked_here() {
+            true => Todo::Nothing,
+            false => waiting.announce(leeway),
+        };
         drop(waiting);
-        if is_first {
-            self.task.wake();
+        match todo {
+            Todo::Nothing => {}
+            Todo::Wake => self.task.wake(),
+            // The writing task has an alarm for this, but not its turn yet.
+            Todo::Write => self.flush(),
         }
         Ok(())
     }
@@ -134,11 +157,18 @@ impl Outbox {
     /// # Errors
     /// When the socket fails.
     pub(super) async fn write_all(&self) -> io::Result<()> {
+        let mut alarm = pin!(sleep_until(Instant::now().into()));
         poll_fn(|context| {
             self.task.register(context.waker());
             // A thread that flushes its batch right now wakes this task if it leaves anything.
             match self.writing.try_lock() {
-                Ok(mut writing) => ready!(self.poll_write(&mut writing, context))?,
+                Ok(mut writing) => {
+                    if let Some(due) = self.due().filter(|_| writing.is_done()) {
+                        alarm.as_mut().reset(due.into());
+                        ready!(alarm.as_mut().poll(context));
+                    }
+                    ready!(self.poll_write(&mut writing, context))?;
+                }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Poisoned(_)) => {
                     return Poll::Ready(Err(io::ErrorKind::Other.into()));
@@ -173,6 +203,14 @@ impl Outbox {
         lock(&self.waiting).bytes.is_empty()
     }
 
+    /// Until when everything may wait.
+    fn due(&self) -> Option<Instant> {
+        match lock(&self.waiting).due? {
+            Due::AtOnce => None,
+            Due::By(due) => Some(due),
+        }
+    }
+
     /// Ready once nothing waits any more. An error is left to the writing task, which meets it again.
     fn poll_write(&self, writing: &mut Writing, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !writing.is_done() || self.refill(writing) {
@@ -199,7 +237,7 @@ impl Outbox {
         writing.piece.clear();
         writing.written = 0;
         let mut waiting = lock(&self.waiting);
-        waiting.announced = false;
+        waiting.due = None;
         let len = waiting.bytes.len();
         if len == 0 {
             return false;
@@ -221,6 +259,37 @@ impl Outbox {
 
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+}
+
+/// What is left to do for whoever has sent something.
+enum Todo {
+    Nothing,
+    /// The writing task does not know of it.
+    Wake,
+    /// What waits is overdue.
+    Write,
+}
+
+impl Waiting {
+    /// Takes note of when what was added leaves at the latest.
+    fn announce(&mut self, leeway: Duration) -> Todo {
+        if self.due == Some(Due::AtOnce) {
+            return Todo::Nothing;
+        }
+        if leeway.is_zero() {
+            self.due = Some(Due::AtOnce);
+            return Todo::Wake;
+        }
+        let now = Instant::now();
+        match self.due {
+            Some(Due::By(due)) if due <= now => Todo::Write,
+            Some(Due::By(due)) if due <= now + leeway => Todo::Nothing,
+            _ => {
+                self.due = Some(Due::By(now + leeway));
+                Todo::Wake
+            }
+        }
     }
 }
 
@@ -250,3 +319,6 @@ impl Drop for Cork<'_> {
         self.outbox.flush();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,10 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, yield_now};
 use tokio::time::{sleep_until, timeout_at};
 
 use super::{Lane, panicked, stopped, timed_out};
@@ -16,6 +16,13 @@ use crate::dispatch::Call;
 use crate::subject::Subject;
 use crate::wire::Reply;
 use crate::worker::pace::{is_slow_lane, slow_lane};
+
+/// A reply may wait for this part of the time that its call has waited for its turn,
+const LEEWAY_PART: u32 = 32;
+/// where Tokio's timers are fine enough for that,
+const LEEWAY_MIN: Duration = Duration::from_millis(1);
+/// and no longer than this.
+const LEEWAY_MAX: Duration = Duration::from_millis(5);
 
 /// How a call left the runtime it was on.
 enum Left {
@@ -35,18 +42,33 @@ impl Lane {
     /// Ends a call, then runs what waits for its place.
     async fn finish(self: Arc<Self>, to: Option<Subject>, call: Call) {
         let (started, trace_id) = (call.started, call.trace_id);
+        let leeway = self.leeway(call.arrived.elapsed());
         if self.entry().meta().blocking {
             self.run_blocking(to, call).await;
         } else {
             match self.run_alone(call).await {
                 Left::Ended(reply) => {
-                    self.reply(to, reply.in_trace(trace_id), started.elapsed());
+                    self.reply_within(leeway, to, reply.in_trace(trace_id), started.elapsed());
                 }
                 Left::Moves(call) => return self.spawn(to, call),
             }
         }
+        if self.is_waited_for() {
+            // Those that have a place by now had not all had a turn.
+            yield_now().await;
+        }
         if let Some(next) = self.release() {
             self.run(next);
+        }
+    }
+
+    /// How long a reply may wait for others to leave with, when its call has waited so long for its turn. Those of slow tasks
+    /// are too far apart.
+    fn leeway(&self, waited: Duration) -> Duration {
+        let leeway = (waited / LEEWAY_PART).min(LEEWAY_MAX);
+        match self.pace.is_slow() || leeway < LEEWAY_MIN {
+            true => Duration::ZERO,
+            false => leeway,
         }
     }
 

@@ -54,7 +54,7 @@ impl Lane {
             }
         }
         if self.is_waited_for() {
-            // Those that have a place by now had not all had a turn.
+            // Others got a place before, and have not all had a turn yet.
             yield_now().await;
         }
         if let Some(next) = self.release() {

@@ -1,36 +1,24 @@
 use std::sync::Arc;
 use std::thread;
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
 use super::*;
 
 const SOON: Duration = Duration::from_millis(20);
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// A socket that takes everything, piece by piece.
-#[derive(Default, Clone)]
-struct Pieces(Arc<Mutex<Vec<Vec<u8>>>>);
+/// A socket that takes everything, and tells of each piece.
+struct Socket(UnboundedSender<Vec<u8>>);
 
-impl Pieces {
-    fn taken(&self) -> Vec<Vec<u8>> {
-        lock(&self.0).clone()
-    }
-
-    async fn next(&self) -> Vec<u8> {
-        let before = self.taken().len();
-        while self.taken().len() == before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        self.taken().remove(before)
-    }
-}
-
-impl AsyncWrite for Pieces {
+impl AsyncWrite for Socket {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        lock(&self.0).push(bytes.to_vec());
+        let told = self.0.send(bytes.to_vec());
+        told.expect("a test that sends looks at what came");
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -43,9 +31,11 @@ impl AsyncWrite for Pieces {
     }
 }
 
+type Pieces = UnboundedReceiver<Vec<u8>>;
+
 fn outbox() -> (Arc<Outbox>, Pieces) {
-    let pieces = Pieces::default();
-    (Arc::new(Outbox::new(Box::new(pieces.clone()))), pieces)
+    let (told, pieces) = unbounded_channel();
+    (Arc::new(Outbox::new(Box::new(Socket(told)))), pieces)
 }
 
 /// One whose writing task runs, for as long as the test does.
@@ -62,45 +52,46 @@ fn send(outbox: &Outbox, leeway: Duration, byte: u8) {
 
 #[tokio::test]
 async fn what_may_wait_leaves_together_when_its_time_is_up() {
-    let (outbox, pieces) = writing();
+    let (outbox, mut pieces) = writing();
     let begun = Instant::now();
     for byte in 0..3 {
         send(&outbox, SOON, byte);
         tokio::task::yield_now().await;
     }
-    assert_eq!(pieces.next().await, [0, 1, 2]);
+    assert_eq!(pieces.recv().await, Some(vec![0, 1, 2]));
     assert!(begun.elapsed() >= SOON);
 }
 
 #[tokio::test]
 async fn what_may_wait_leaves_with_what_may_not() {
-    let (outbox, pieces) = writing();
+    let (outbox, mut pieces) = writing();
     send(&outbox, NEVER, 1);
     tokio::task::yield_now().await;
     send(&outbox, Duration::ZERO, 2);
-    assert_eq!(pieces.next().await, [1, 2]);
+    assert_eq!(pieces.recv().await, Some(vec![1, 2]));
 }
 
 #[tokio::test]
 async fn the_shortest_time_counts() {
-    let (outbox, pieces) = writing();
+    let (outbox, mut pieces) = writing();
     send(&outbox, NEVER, 1);
     tokio::task::yield_now().await;
     send(&outbox, SOON, 2);
-    assert_eq!(pieces.next().await, [1, 2]);
+    assert_eq!(pieces.recv().await, Some(vec![1, 2]));
     // And what was waited for then does not hold up what comes later.
     send(&outbox, SOON, 3);
-    assert_eq!(pieces.next().await, [3]);
+    assert_eq!(pieces.recv().await, Some(vec![3]));
 }
 
 #[test]
 fn what_is_overdue_is_written_by_whoever_sends_next() {
     // Nobody polls the writing task.
-    let (outbox, pieces) = outbox();
+    let (outbox, mut pieces) = outbox();
     send(&outbox, SOON, 1);
     send(&outbox, SOON, 2);
-    assert!(pieces.taken().is_empty());
+    assert!(pieces.is_empty());
     thread::sleep(SOON);
     send(&outbox, SOON, 3);
-    assert_eq!(pieces.taken(), [[1, 2, 3]]);
+    assert_eq!(pieces.try_recv(), Ok(vec![1, 2, 3]));
+    assert!(pieces.is_empty());
 }

@@ -29,6 +29,7 @@ mod http1;
 mod patience;
 mod stream;
 mod threads;
+mod turnstile;
 
 /// Connections at a time, over all listeners; more wait to be accepted.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;

@@ -21,6 +21,7 @@ use super::http1::Http1;
 use super::patience::{Activity, Watch};
 use super::stream::{Head, Stream};
 use super::threads::Seat;
+use super::turnstile::Entry;
 use super::{Guest, Phase, is_crowd, reached};
 use crate::site::{Side, Site};
 use crate::status::Refusal;
@@ -67,8 +68,14 @@ pub(super) async fn serve(
     let (stream, kept) = Stream::new(stream, unread, activity.clone());
     let mut watch = Watch::over(activity.clone());
     let service = service_fn(|request| exchange(site, *side, &kept, activity, request));
-    let rests = || is_crowd(place) && activity.is_idle() && kept.is_empty();
-    let mut connection = Http1::new(stream, service, rests);
+    let is_idle = || activity.is_idle() && kept.is_empty();
+    let turnstile = match side {
+        Side::Public => seat.as_ref().map(|seat| seat.turnstile()),
+        // Whoever wants to know how the gateway is does not wait behind others.
+        Side::Admin => None,
+    };
+    let entry = Entry::at(turnstile);
+    let mut connection = Http1::new(stream, service, || is_crowd(place), is_idle, entry);
     let is_left = |seat: &mut &mut Seat| seat.is_left(activity.seen());
     let moves = || activity.is_idle() && seat.as_mut().is_some_and(is_left);
     match go_on(&mut connection, &mut watch, phase, Phase::Closing, moves).await {
@@ -76,6 +83,8 @@ pub(super) async fn serve(
         Turn::Moves => return connection.into_parts(),
         Turn::Reached => {}
     }
+    // Its client may have asked already, and nobody is to be closed before that was read.
+    connection.let_in();
     let stays = || false;
     let rest = go_on(&mut connection, &mut watch, phase, Phase::CutOff, stays);
     if timeout(look(activity), rest).await.is_ok() {

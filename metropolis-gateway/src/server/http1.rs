@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::stream::Stream;
+use super::turnstile::Entry;
 
 /// Bytes hyper reads ahead; a head that does not fit is answered with a bare 431.
 pub(super) const BUFFER_MAX: usize = 64 * 1024;
@@ -39,23 +40,34 @@ impl<S> Answers for S where
 type Connection<S> = http1::Connection<TokioIo<Stream>, S>;
 
 /// Answers what comes on a stream, until its end.
-pub(super) struct Http1<S: Answers, R> {
+pub(super) struct Http1<S: Answers, C, I> {
     service: S,
-    /// Whether to rest, asked when there is nothing more to read or to write for now.
-    rests: R,
+    /// Whether it is one of very many.
+    is_crowd: C,
+    /// Whether nothing is under way, asked when there is nothing more to read or to write for now.
+    is_idle: I,
+    /// In a crowd, what it waits for before it reads a request.
+    entry: Entry,
     /// The stream, while it has nobody but us; otherwise hyper has it.
     resting: Option<Stream>,
     serving: Option<Box<Connection<S>>>,
 }
 
-impl<S: Answers, R: Fn() -> bool> Http1<S, R> {
-    pub(super) fn new(stream: Stream, service: S, rests: R) -> Self {
+impl<S: Answers, C: Fn() -> bool, I: Fn() -> bool> Http1<S, C, I> {
+    pub(super) fn new(stream: Stream, service: S, is_crowd: C, is_idle: I, entry: Entry) -> Self {
         Self {
             service,
-            rests,
+            is_crowd,
+            is_idle,
+            entry,
             resting: Some(stream),
             serving: None,
         }
+    }
+
+    /// Lets it in from now on, whoever else waits.
+    pub(super) fn let_in(&mut self) {
+        self.entry = Entry::at(None);
     }
 
     /// Answers no more than the request that is under way.
@@ -80,6 +92,7 @@ impl<S: Answers, R: Fn() -> bool> Http1<S, R> {
     }
 
     fn rest(&mut self) {
+        self.entry.leave();
         if let Some(connection) = self.serving.take() {
             let parts = connection.into_parts();
             let stream = parts.io.into_inner();
@@ -88,12 +101,15 @@ impl<S: Answers, R: Fn() -> bool> Http1<S, R> {
     }
 }
 
-impl<S: Answers, R: Fn() -> bool + Unpin> Future for Http1<S, R> {
+impl<S: Answers, C: Fn() -> bool + Unpin, I: Fn() -> bool + Unpin> Future for Http1<S, C, I> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if let Some(stream) = &self.resting {
             ready!(stream.poll_readable(context));
+            if (self.is_crowd)() {
+                ready!(self.entry.poll_enter(context));
+            }
             self.serve();
         }
         // An error is its client's affair.
@@ -102,8 +118,10 @@ impl<S: Answers, R: Fn() -> bool + Unpin> Future for Http1<S, R> {
         {
             return Poll::Ready(());
         }
-        if (self.rests)() {
-            self.rest();
+        match (self.is_crowd)() {
+            true if (self.is_idle)() => self.rest(),
+            true => {}
+            false => self.entry.leave(),
         }
         // What is there already waits for the next turn, so that other connections have theirs.
         if let Some(stream) = &self.resting

@@ -20,6 +20,7 @@ use tokio::task::{self, JoinSet};
 
 use self::balance::balance;
 use super::Guest;
+use super::turnstile::Turnstile;
 use crate::busy_poll::BusyPoll;
 use crate::forward::give_way;
 use crate::site::Site;
@@ -46,6 +47,7 @@ struct Room {
     arrivals: mpsc::UnboundedSender<Arrival>,
     runtime: Handle,
     busy_poll: Option<Arc<BusyPoll>>,
+    turnstile: Arc<Turnstile>,
     /// Connections on it, or on their way to it.
     seats: AtomicUsize,
     /// The part of the time in which it was at work of late, in thousandths, and something for each that has come since.
@@ -83,11 +85,13 @@ impl Room {
         arrivals: mpsc::UnboundedSender<Arrival>,
         runtime: Handle,
         busy_poll: Option<Arc<BusyPoll>>,
+        turnstile: Arc<Turnstile>,
     ) -> Self {
         Self {
             arrivals,
             runtime,
             busy_poll,
+            turnstile,
             seats: AtomicUsize::default(),
             load: AtomicUsize::default(),
             period: AtomicU64::new(1),
@@ -127,6 +131,11 @@ impl Seat {
         (self.seen, self.period) = (seen, period);
         let nth = room.active.fetch_add(1, Ordering::Relaxed);
         balance::is_among(nth, room.leaving.load(Ordering::Relaxed))
+    }
+
+    /// The turnstile of its thread.
+    pub(super) fn turnstile(&self) -> Arc<Turnstile> {
+        Arc::clone(&self.rooms[self.thread].turnstile)
     }
 
     /// Takes the connection to the other thread.
@@ -182,16 +191,20 @@ impl Threads {
             let (arrivals, arriving) = mpsc::unbounded_channel();
             let (is_ready, readiness) = oneshot::channel();
             let busy_poll = busy_polls.then(Arc::<BusyPoll>::default);
-            let (handle, runtime) = start(
-                number,
-                Arc::clone(site),
+            let turnstile = Arc::<Turnstile>::default();
+            let runtime = runtime(Arc::clone(&turnstile))?;
+            rooms.push(Room::new(
+                arrivals,
+                runtime.handle().clone(),
                 busy_poll.clone(),
-                is_ready,
-                arriving,
-            )?;
-            handles.push(handle);
+                turnstile,
+            ));
+            let site = Arc::clone(site);
+            let thread = thread::Builder::new()
+                .name(format!("gateway-{number}"))
+                .spawn(move || serve_all(&runtime, &site, busy_poll, is_ready, arriving))?;
+            handles.push(thread);
             ready.push(readiness);
-            rooms.push(Room::new(arrivals, runtime, busy_poll));
         }
         for readiness in ready {
             // A thread that has ended instead is passed over, as one without time.
@@ -230,22 +243,16 @@ impl Threads {
     }
 }
 
-fn start(
-    number: usize,
-    site: Arc<Site>,
-    busy_poll: Option<Arc<BusyPoll>>,
-    ready: oneshot::Sender<()>,
-    arriving: mpsc::UnboundedReceiver<Arrival>,
-) -> io::Result<(JoinHandle<()>, Handle)> {
-    let runtime = Builder::new_current_thread()
+/// The runtime of one thread.
+fn runtime(turnstile: Arc<Turnstile>) -> io::Result<Runtime> {
+    let before_sleep = move || {
+        give_way();
+        turnstile.let_in_more();
+    };
+    Builder::new_current_thread()
         .enable_all()
-        .on_thread_park(give_way)
-        .build()?;
-    let handle = runtime.handle().clone();
-    let thread = thread::Builder::new()
-        .name(format!("gateway-{number}"))
-        .spawn(move || serve_all(&runtime, &site, busy_poll, ready, arriving))?;
-    Ok((thread, handle))
+        .on_thread_park(before_sleep)
+        .build()
 }
 
 fn serve_all(

@@ -1,5 +1,7 @@
-//! A crowd before full workers: what they would refuse does not reach the bus.
+//! A crowd before full workers: what they would refuse does not reach the bus. And one that calls something slow: all of it
+//! is under way.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -7,8 +9,8 @@ use futures_util::future::join_all;
 use metropolis::Worker;
 use metropolis::bus::Subscription;
 use metropolis_gateway::{Gateway, InProcess};
-use metropolis_tests::{NatsServer, eventually, within};
-use tokio::sync::Semaphore;
+use metropolis_tests::{HttpClient, NatsServer, eventually, within};
+use tokio::sync::{Barrier, Semaphore};
 
 use crate::{PATIENCE, connect};
 
@@ -81,4 +83,44 @@ async fn while_workers_are_full_the_gateway_refuses_for_them() {
     assert_eq!(ask(&app, 1).await, [204], "there is room again");
     worker.stop().await;
     app.stop().await;
+}
+
+/// Connections: more than a gateway keeps hyper's part of, and many times what a thread begins at once.
+const MANY: usize = 300;
+
+/// Ends when all have begun.
+#[metropolis::task(subject = "faults.together", concurrency = 300, timeout = "20s")]
+async fn together(all: &Barrier) {
+    all.wait().await;
+}
+
+#[tokio::test]
+async fn however_slow_a_task_is_all_of_a_crowd_are_under_way_at_once() {
+    let server = NatsServer::start().await;
+    let worker = Worker::new(connect(&server.url(), "worker").await)
+        .serve::<together>()
+        .provide(Barrier::new(MANY));
+    let worker = worker.start().await.unwrap();
+    let gateway = Gateway::new(connect(&server.url(), "gateway").await)
+        .with_discovery()
+        .with_threads(NonZeroUsize::MIN)
+        .with_listen(([127, 0, 0, 1], 0).into());
+    let gateway = gateway.start().await.unwrap();
+    let address = gateway.address();
+    let mut clients = join_all((0..MANY).map(|_| HttpClient::connect(address))).await;
+    eventually(PATIENCE, async || {
+        let ready = clients[0].send("GET", "/readyz", &[], "").await;
+        ready.status == 200
+    })
+    .await;
+
+    for _ in 0..2 {
+        let calls = clients
+            .iter_mut()
+            .map(|client| client.send("POST", "/faults/together", &[], ""));
+        let answers = within(PATIENCE, join_all(calls)).await;
+        assert!(answers.iter().all(|answer| answer.status == 204));
+    }
+    gateway.stop().await;
+    worker.stop().await;
 }

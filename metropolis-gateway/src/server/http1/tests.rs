@@ -1,4 +1,6 @@
 use std::cell::Cell;
+use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -10,6 +12,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::server::patience::Activity;
 use crate::server::stream::Head;
+use crate::server::turnstile::Turnstile;
 
 /// Long enough for what was sent to be answered.
 const WHILE: Duration = Duration::from_millis(50);
@@ -37,14 +40,13 @@ async fn measure(
 }
 
 /// Sends one piece after the other; gives all that is answered, and after which pieces the connection rests.
-async fn talk(pieces: &[&str], may_rest: bool) -> (String, Vec<bool>) {
+async fn talk(pieces: &[&str], is_crowd: bool) -> (String, Vec<bool>) {
     let (mut client, server) = pair().await;
     let (stream, head) = Stream::new(server, Bytes::new(), Activity::default());
     let busy = Cell::new(false);
     let service = service_fn(|request| measure(&busy, &head, request));
-    let mut http1 = Http1::new(stream, service, || {
-        may_rest && !busy.get() && head.is_empty()
-    });
+    let is_idle = || !busy.get() && head.is_empty();
+    let mut http1 = Http1::new(stream, service, || is_crowd, is_idle, Entry::at(None));
     let mut rests = Vec::new();
     for piece in pieces {
         let sent = client.write_all(piece.as_bytes()).await;
@@ -93,12 +95,68 @@ async fn a_connection_rests_when_all_is_answered_and_not_halfway() {
     assert!(rests.iter().all(|rests| !rests));
 }
 
+/// Connections that are in, until nobody else is let in.
+fn fill(turnstile: &Arc<Turnstile>) -> Vec<Entry> {
+    let mut context = Context::from_waker(Waker::noop());
+    let entries = std::iter::repeat_with(|| Entry::at(Some(Arc::clone(turnstile))));
+    let inside =
+        entries.map_while(|mut entry| entry.poll_enter(&mut context).is_ready().then_some(entry));
+    inside.collect()
+}
+
+/// What is answered to a request that finds the turnstile full, in a crowd or not, at once and after somebody has left or the
+/// server stops.
+async fn ask_at_a_full_turnstile(is_crowd: bool, is_stopping: bool) -> [String; 2] {
+    let turnstile = Arc::new(Turnstile::default());
+    let mut others = fill(&turnstile);
+    let (mut client, server) = pair().await;
+    let (stream, _) = Stream::new(server, Bytes::new(), Activity::default());
+    let service = service_fn(async |_| Ok(Response::new(Full::default())));
+    let entry = Entry::at(Some(turnstile));
+    let mut http1 = Http1::new(stream, service, || is_crowd, || true, entry);
+    let sent = client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    sent.expect("an open connection");
+    let mut answers = [String::new(), String::new()];
+    for answer in &mut answers {
+        // It may end, if the server stops.
+        let _ = timeout(WHILE, &mut http1).await;
+        let mut read = [0; 1024];
+        let length = client.try_read(&mut read).unwrap_or_default();
+        *answer = String::from_utf8_lossy(&read[..length]).into_owned();
+        match is_stopping {
+            true => http1.let_in(),
+            false => drop(others.pop()),
+        }
+    }
+    answers
+}
+
+#[tokio::test]
+async fn in_a_crowd_a_request_is_read_when_it_is_let_in() {
+    let [at_once, later] = ask_at_a_full_turnstile(true, false).await;
+    assert!(
+        at_once.is_empty() && later.starts_with("HTTP/1.1 200 OK"),
+        "{at_once} {later}"
+    );
+    let [at_once, _] = ask_at_a_full_turnstile(false, false).await;
+    assert!(at_once.starts_with("HTTP/1.1 200 OK"), "{at_once}");
+}
+
+#[tokio::test]
+async fn whoever_waits_to_be_let_in_is_answered_when_the_server_stops() {
+    let [at_once, later] = ask_at_a_full_turnstile(true, true).await;
+    assert!(
+        at_once.is_empty() && later.starts_with("HTTP/1.1 200 OK"),
+        "{at_once} {later}"
+    );
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_while_its_connection_rests_ends_it() {
     let (client, server) = pair().await;
     let (stream, _) = Stream::new(server, Bytes::new(), Activity::default());
     let service = service_fn(async |_| Ok(Response::new(Full::default())));
-    let mut http1 = Http1::new(stream, service, || true);
+    let mut http1 = Http1::new(stream, service, || true, || true, Entry::at(None));
     assert!(timeout(WHILE, &mut http1).await.is_err());
     drop(client);
     timeout(WHILE, http1).await.expect("it ends");

@@ -205,7 +205,12 @@ fn a_thread_that_only_waits_awake_is_not_at_work_and_one_that_has_waited_is() {
     let busy_poll = Arc::new(BusyPoll::with_limit(SOON));
     let (arrivals, _arriving) = mpsc::unbounded_channel();
     let handle = runtime.handle().clone();
-    let room = Room::new(arrivals, handle, Some(Arc::clone(&busy_poll)));
+    let room = Room::new(
+        arrivals,
+        handle,
+        Some(Arc::clone(&busy_poll)),
+        Arc::default(),
+    );
     let work = Duration::from_millis(50);
     runtime.block_on(async {
         let mut never = std::pin::pin!(std::future::pending::<()>());

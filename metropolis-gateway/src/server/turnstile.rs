@@ -74,7 +74,7 @@ impl Turnstile {
     }
 }
 
-/// One connection before, in or behind a turnstile.
+/// One connection on its way through a turnstile, again for each of its requests.
 pub(super) struct Entry {
     /// `None` where everybody is let in.
     turnstile: Option<Arc<Turnstile>>,
@@ -101,12 +101,12 @@ impl Entry {
             return Poll::Ready(());
         };
         if let State::Outside = self.state {
-            let places = Arc::clone(&turnstile.places);
-            self.state = match Arc::clone(&places).try_acquire_owned() {
+            let places = || Arc::clone(&turnstile.places);
+            self.state = match places().try_acquire_owned() {
                 Ok(place) => State::Inside(place),
                 Err(_) => {
                     turnstile.waiting.fetch_add(1, Ordering::Relaxed);
-                    State::Waiting(Box::pin(places.acquire_owned()))
+                    State::Waiting(Box::pin(places().acquire_owned()))
                 }
             };
         }
